@@ -1,0 +1,284 @@
+"""What is given: models, package, options. No costs, no scheduling.
+
+Every physical number is a `fractions.Fraction` read from its decimal text, so
+that a bandwidth of 25.6 GB/s is exactly that everywhere downstream. Field
+names carry the unit. Absence is `None`: an absent bandwidth is unlimited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPERATORS = ("conv", "gemm", "matmul", "opaque")
+TOPOLOGIES = ("mesh", "torus", "triangular", "explicit", "none")
+DRAM_MODES = ("shared", "interleaved", "private")
+SRAM_MODES = ("full", "residents")
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBounds:
+    """Loop bounds of one layer for one sample.
+
+    out[g, k, y, x] += in[g, c, y*stride + r, x*stride + s] * w[g, k, c, r, s]
+
+    Parameters
+    ----------
+    k, c
+        Output and input channels *per group*.
+    r, s
+        Filter rows and columns.
+    oy, ox
+        Output rows and columns. The (padded) input is (oy-1)*stride + r rows.
+        A GEMM of M rows, N columns, inner size K is oy=M, k=N, c=K, ox=r=s=1.
+    stride
+        Of both axes.
+    groups
+        Independent repetitions: convolution groups (depthwise: groups =
+        channels, k = c = 1) or attention heads.
+    """
+
+    k: int
+    c: int
+    oy: int
+    ox: int = 1
+    r: int = 1
+    s: int = 1
+    stride: int = 1
+    groups: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample."""
+        per_group = self.k * self.c * self.r * self.s * self.oy * self.ox
+        return self.groups * per_group
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a model.
+
+    Parameters
+    ----------
+    name
+        Unique in its model.
+    op
+        ``conv`` or ``gemm`` (one operand is weights), ``matmul`` (both operands
+        are tensors), ``opaque`` (no loops: its costs come from a given table).
+    bounds
+        For one sample; `None` exactly for ``opaque``.
+    weight_bytes
+        W_l: read-only operand, the same for all samples; 0 for none.
+    """
+
+    name: str
+    op: str
+    bounds: LoopBounds | None
+    weight_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Data that a layer makes, or that comes in from outside.
+
+    Parameters
+    ----------
+    name
+        Unique in its model.
+    producer
+        Name of a layer, or `None` for a model input.
+    consumers
+        Names of layers of the same model that read it.
+    bytes
+        Per mini-batch.
+    output
+        A model output. A produced tensor without consumers is one in any case.
+    transfer_ticks
+        Chiplet type -> ticks to send or receive it, instead of bytes (which are
+        then 0); only with the option ``serial``. A missing type is free (0).
+    """
+
+    name: str
+    producer: str | None
+    consumers: tuple[str, ...]
+    bytes: int
+    output: bool = False
+    transfer_ticks: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A DAG of layers in a stated topological order.
+
+    Parameters
+    ----------
+    samples
+        b_m, samples per mini-batch.
+    mini_batches
+        n_m, mini-batches per round.
+    source
+        Where shapes come from.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    tensors: tuple[Tensor, ...]
+    samples: int = 1
+    mini_batches: int = 1
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipletType:
+    """One kind of chiplet; see MODEL.md, Package.
+
+    `dataflow` names a dataflow family or a fixed template of the cost model.
+    Energies are per MAC and per byte moved at L1 and L2. `noc_bytes_per_cycle`
+    is the bandwidth between L2 and the PE array.
+    """
+
+    name: str
+    dataflow: str
+    num_pes: int
+    l1_bytes_per_pe: int
+    l2_bytes: int
+    noc_bytes_per_cycle: Fraction
+    clock_mhz: Fraction
+    mac_energy_pj: Fraction
+    l1_energy_pj_per_byte: Fraction
+    l2_energy_pj_per_byte: Fraction
+    static_power_mw: Fraction = Fraction(0)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A directed NoP link between two routers."""
+
+    src: int
+    dst: int
+    bandwidth_gb_s: Fraction | None
+    hop_latency_ns: Fraction
+    energy_pj_per_bit: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A DRAM interface at a router, with its share of the total bandwidth."""
+
+    router: int
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Dram:
+    """Memory of the package. `bandwidth_gb_s` is the total; `None` is unlimited."""
+
+    bandwidth_gb_s: Fraction | None
+    latency_ns: Fraction
+    energy_pj_per_bit: Fraction
+    interfaces: tuple[Interface, ...]
+    mode: str = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Chiplet:
+    """A chiplet at a router; its id is its place in `Package.chiplets`."""
+
+    type: str
+    router: int
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Chiplets, routers, links, DRAM.
+
+    Routers of a mesh, torus or triangular mesh are numbered row-major, x first:
+    router = y*width + x. `links` is always the full list of directed links
+    (built from the topology by the loader); topology ``none`` has no links:
+    every route is empty, only ports and interfaces count.
+    """
+
+    name: str
+    topology: str
+    width: int
+    height: int
+    types: Mapping[str, ChipletType]
+    chiplets: tuple[Chiplet, ...]
+    links: tuple[Link, ...]
+    port_in_gb_s: Fraction | None
+    port_out_gb_s: Fraction | None
+    dram: Dram
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of pipelined schedules; the defaults are neutral. See MODEL.md.
+
+    `colocate` holds groups of (model, layer); `max_stage` and
+    `latency_cap_ticks` map a model's name to its limit.
+    """
+
+    contiguous: bool = False
+    convex: bool = False
+    exclusive: bool = False
+    multicast: bool = False
+    serial: bool = False
+    guaranteed: bool = False
+    sram: str = "full"
+    colocate: tuple[tuple[tuple[str, str], ...], ...] = ()
+    max_stage: Mapping[str, int] = field(default_factory=dict)
+    latency_cap_ticks: Mapping[str, int] = field(default_factory=dict)
+    energy_cap_pj: Fraction | None = None
+    period_cap_ticks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenMode:
+    """One mode of a cost that the instance itself gives (see `Instance.costs`).
+
+    Quantities are those of a cost-table mode, per mini-batch. `ri_bytes` maps
+    an input tensor's name to its refetch bytes. `holds_weights`: the working
+    set holds all weights of the layer, so they are fetched once a round.
+    """
+
+    model: str
+    layer: str
+    chiplet_type: str
+    latency_ticks: int
+    energy_quanta: int
+    ws_bytes: int
+    rw_bytes: int = 0
+    ri_bytes: Mapping[str, int] = field(default_factory=dict)
+    ro_bytes: int = 0
+    holds_weights: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Everything that is given.
+
+    Parameters
+    ----------
+    tick_ps, energy_quantum_fj
+        The quanta: one tick of time, one quantum of energy.
+    costs
+        `None`: the cost model builds the table. Otherwise the table itself;
+        a (layer, chiplet type) without a row is not supported there.
+    bytes_per_element
+        Precision the models were built with (1 = 8-bit).
+    """
+
+    name: str
+    models: tuple[Model, ...]
+    package: Package
+    options: Options
+    tick_ps: int
+    energy_quantum_fj: int = 10
+    bytes_per_element: int = 1
+    costs: tuple[GivenMode, ...] | None = None
