@@ -1,0 +1,1 @@
+"""What is given: models, packages, options; files, their checks, their identity."""

@@ -11,13 +11,32 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from instances.check import check_instance
+from instances.faults import InstanceError
+from instances.vocabulary import DRAM_MODES, OPERATORS, SRAM_MODES, TOPOLOGIES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPERATORS = ("conv", "gemm", "matmul", "opaque")
-TOPOLOGIES = ("mesh", "torus", "triangular", "explicit", "none")
-DRAM_MODES = ("shared", "interleaved", "private")
-SRAM_MODES = ("full", "residents")
+__all__ = [
+    "DRAM_MODES",
+    "OPERATORS",
+    "SRAM_MODES",
+    "TOPOLOGIES",
+    "Chiplet",
+    "ChipletType",
+    "Dram",
+    "GivenMode",
+    "Instance",
+    "Interface",
+    "Layer",
+    "Link",
+    "LoopBounds",
+    "Model",
+    "Options",
+    "Package",
+    "Tensor",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +291,11 @@ class Instance:
         a (layer, chiplet type) without a row is not supported there.
     bytes_per_element
         Precision the models were built with (1 = 8-bit).
+
+    Raises
+    ------
+    InstanceError
+        With all that `instances.check.check_instance` finds.
     """
 
     name: str
@@ -282,3 +306,9 @@ class Instance:
     energy_quantum_fj: int = 10
     bytes_per_element: int = 1
     costs: tuple[GivenMode, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an instance with faults."""
+        faults = check_instance(self)
+        if faults:
+            raise InstanceError(faults)

@@ -1,0 +1,1 @@
+"""Builders of published networks from their hyper-parameters."""

@@ -1,0 +1,12 @@
+"""The words that an instance may use, apart from names that it makes up itself."""
+
+from __future__ import annotations
+
+OPERATORS = ("conv", "gemm", "matmul", "opaque")
+TOPOLOGIES = ("mesh", "torus", "triangular", "explicit", "none")
+GRIDS = ("mesh", "torus", "triangular")
+DRAM_MODES = ("shared", "interleaved", "private")
+SRAM_MODES = ("full", "residents")
+
+MOST_ROUTERS = 4096
+"""Larger grids are taken for a slip of the pen."""
