@@ -1,0 +1,230 @@
+"""The problem as the engines see it: tasks, modes, tensors, resources. Integers only.
+
+Past `compile` there are no convolutions, no nanoseconds and no picojoules. Time
+is in ticks, data in bytes, energy in *energy units* of which `energy_den` make a
+quantum, and the amount that a byte puts on a resource in *load units* of which
+`load_unit` make a byte (so that the shares of interleaved DRAM stay integers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An exact bandwidth: `num`/`den` load units per tick."""
+
+    num: int
+    den: int
+
+    def ticks(self, units: int) -> int:
+        """Return the least whole number of ticks that carries `units` load units."""
+        return -(-units * self.den // self.num)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A link, port or DRAM interface of finite bandwidth.
+
+    Parameters
+    ----------
+    kind
+        ``link``, ``port`` or ``dram``: the label of its rule.
+    rate
+        What its rule allows per tick.
+    stream_rate
+        What one layer's own DRAM stream may use (equal to `rate`, or its share
+        with ``guaranteed``).
+    counts_streams
+        Whether DRAM streams count in its rule (not with ``guaranteed`` on links
+        and ports, where `rate` is the half kept for package transfers).
+    """
+
+    kind: str
+    name: str
+    rate: Rate
+    stream_rate: Rate
+    counts_streams: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What one byte does on a fixed way between a chiplet and DRAM.
+
+    Parameters
+    ----------
+    loads
+        (resource, load units per byte), ascending, no resource twice.
+    energy
+        Energy units per byte: links crossed and the DRAM access.
+    """
+
+    loads: tuple[tuple[int, int], ...]
+    energy: int
+
+
+@dataclass(frozen=True, slots=True)
+class NopLink:
+    """A directed link: its resource (`None` if unlimited) and energy units a byte."""
+
+    resource: int | None
+    energy: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chiplet:
+    """A chiplet: type name, L2, ports (resource or `None`), its way to DRAM.
+
+    Parameters
+    ----------
+    home
+        f(c): index of its interface.
+    reads
+        Home interface of the data -> how it is read here. Without ``private``
+        all entries are the same.
+    write
+        How a byte is written from here.
+    """
+
+    name: str
+    type: str
+    l2_bytes: int
+    port_in: int | None
+    port_out: int | None
+    home: int
+    reads: tuple[Flow, ...]
+    write: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One mode of a task on a chiplet, per round.
+
+    `weight_bytes` is w(l, mode): what is read as weights per round if streamed.
+    `ri_bytes` is aligned with the task's `inputs`. `row` is the place of the
+    mode in the cost table.
+    """
+
+    latency_ticks: int
+    energy: int
+    ws_bytes: int
+    weight_bytes: int
+    ri_bytes: tuple[int, ...]
+    ro_bytes: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A layer: its model, resident size, tensors and modes per chiplet."""
+
+    name: str
+    model: int
+    weight_bytes: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    modes: tuple[tuple[Mode, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor, per round.
+
+    Parameters
+    ----------
+    producer
+        A task, or `None` for a model input.
+    output
+        Written to DRAM for the outside whatever its place.
+    transfer
+        Ticks per chiplet to send or receive it; `None`: its bytes count.
+    """
+
+    name: str
+    model: int
+    producer: int | None
+    consumers: tuple[int, ...]
+    bytes: int
+    output: bool
+    transfer: tuple[int, ...] | None
+
+    @property
+    def placed(self) -> bool:
+        """Whether a schedule says where it lies."""
+        return self.producer is not None and bool(self.consumers)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemModel:
+    """A model: tasks `first` … `last` (inclusive) in topological order."""
+
+    name: str
+    first: int
+    last: int
+    max_stage: int
+    max_stage_given: bool
+    latency_cap_ticks: int | None
+    samples_per_round: int
+
+    @property
+    def tasks(self) -> range:
+        """Its tasks in topological order."""
+        return range(self.first, self.last + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """All of §1 and the options of §2 of MODEL.md, in integers."""
+
+    name: str
+    instance_sha256: str
+    table_sha256: str
+    tick_ps: int
+    energy_quantum_fj: int
+    energy_den: int
+    load_unit: int
+    chiplets: tuple[Chiplet, ...]
+    resources: tuple[Resource, ...]
+    links: tuple[NopLink, ...]
+    routes: tuple[tuple[tuple[int, ...], ...], ...]
+    static_energy: int
+    floor_ticks: int
+    models: tuple[ProblemModel, ...]
+    tasks: tuple[Task, ...]
+    tensors: tuple[Tensor, ...]
+    contiguous: bool
+    convex: bool
+    exclusive: bool
+    multicast: bool
+    serial: bool
+    guaranteed: bool
+    private: bool
+    residents_only: bool
+    colocate: tuple[tuple[int, ...], ...]
+    energy_cap_quanta: int | None
+    period_cap_ticks: int | None
+
+    def full_name(self, task: int) -> str:
+        """Return ``model/layer`` of a task."""
+        t = self.tasks[task]
+        return f"{self.models[t.model].name}/{t.name}"
+
+    def tensor_name(self, tensor: int) -> str:
+        """Return ``model/tensor`` of a tensor."""
+        u = self.tensors[tensor]
+        return f"{self.models[u.model].name}/{u.name}"
+
+    def supported(self, task: int) -> tuple[int, ...]:
+        """Return the chiplets that support a task."""
+        return tuple(c for c, m in enumerate(self.tasks[task].modes) if m)
+
+    def always_dram(self, tensor: int) -> bool:
+        """Whether the tensor is dram in every schedule (inputs, plain outputs)."""
+        return not self.tensors[tensor].placed
+
+    def always_package(self, tensor: int) -> bool:
+        """Whether the tensor is package in every schedule (given by times)."""
+        return self.tensors[tensor].transfer is not None and not self.always_dram(
+            tensor
+        )
