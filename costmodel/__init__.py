@@ -1,0 +1,1 @@
+"""What a layer costs on a chiplet; no scheduling."""

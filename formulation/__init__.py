@@ -1,0 +1,1 @@
+"""The optimisation problem: statement, semantics, engines, checker."""

@@ -1,1 +1,1 @@
-"""What is given: models, packages, options; files, their checks, their identity."""
+"""What is given: models, packages, scenarios; no costs."""

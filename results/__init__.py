@@ -1,0 +1,1 @@
+"""Everything that makes an Outcome something to look at."""

@@ -1,0 +1,1 @@
+"""Run a built model under limits and report honestly: all solver quirks."""

@@ -1,0 +1,1 @@
+"""Pipelined schedules: steady state, least period (MODEL.md §2)."""

@@ -1,1 +1,29 @@
-"""Builders of published networks from their hyper-parameters."""
+"""Builders of published networks from their hyper-parameters.
+
+`BUILDERS` maps the name that a file gives under ``build:`` to the function. A
+builder takes keyword arguments with defaults, among them ``samples``,
+``mini_batches``, ``bytes_per_element`` and ``name``, and raises `InstanceError`
+with the argument's name as path. A new network is a new file and a line here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from instances.models.gpt2 import gpt2
+from instances.models.resnet import BLOCKS, resnet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instances.schema import Model
+
+BUILDERS: dict[str, Callable[..., Model]] = {
+    "gpt2": gpt2,
+    "resnet": resnet,
+    **{
+        f"resnet{depth}": partial(resnet, depth, name=f"resnet{depth}")
+        for depth in BLOCKS
+    },
+}

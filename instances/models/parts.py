@@ -1,0 +1,114 @@
+"""Pieces shared by the builders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instances.faults import Fault, InstanceError, check_choice, check_integer
+from instances.schema import Layer, LoopBounds, Model, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def require(
+    counts: Mapping[str, object],
+    choices: Mapping[str, tuple[object, Sequence[str]]] | None = None,
+) -> None:
+    """Refuse arguments of a builder that make no sense, all at once.
+
+    Parameters
+    ----------
+    counts
+        Argument -> value that has to be an integer of at least 1.
+    choices
+        Argument -> (value, accepted values).
+
+    Raises
+    ------
+    InstanceError
+        With one fault per argument; its path is the argument's name.
+    """
+    faults: list[Fault] = []
+    for name, value in counts.items():
+        check_integer(faults, name, value, 1)
+    for name, (value, accepted) in (choices or {}).items():
+        check_choice(faults, name, value, accepted)
+    if faults:
+        raise InstanceError(faults)
+
+
+class Graph:
+    """A model in the making: layers in order, each with one output tensor.
+
+    Parameters
+    ----------
+    samples
+        Samples per mini-batch; multiplies the bytes of tensors.
+    bytes_per_element
+        Of weights and tensors alike.
+    """
+
+    def __init__(self, samples: int, bytes_per_element: int) -> None:
+        self._bytes = bytes_per_element
+        self._samples = samples
+        self._layers: list[Layer] = []
+        self._made: dict[str, tuple[str | None, int]] = {}
+        self._readers: dict[str, list[str]] = {}
+
+    def model_input(self, name: str, elements: int) -> str:
+        """Add a model input of `elements` a sample; returns its name."""
+        return self._tensor(name, None, elements)
+
+    def layer(
+        self,
+        name: str,
+        op: str,
+        bounds: LoopBounds,
+        reads: Sequence[str],
+        elements: int | None = None,
+    ) -> str:
+        """Add a layer and its output tensor, which has the layer's name.
+
+        Weights are groups·k·c·r·s elements, none for a ``matmul``.
+
+        Parameters
+        ----------
+        reads
+            Tensors that exist already.
+        elements
+            Of the output, a sample; groups·k·oy·ox if not given.
+
+        Returns
+        -------
+        str
+            The name of the output tensor.
+        """
+        filters = bounds.groups * bounds.k * bounds.c * bounds.r * bounds.s
+        weights = 0 if op == "matmul" else filters * self._bytes
+        self._layers.append(Layer(name, op, bounds, weights))
+        for tensor in reads:
+            self._readers[tensor].append(name)
+        if elements is None:
+            elements = bounds.groups * bounds.k * bounds.oy * bounds.ox
+        return self._tensor(name, name, elements)
+
+    def finish(self, name: str, mini_batches: int, source: str) -> Model:
+        """Return the model; tensors that nobody reads are its outputs."""
+        tensors = tuple(
+            Tensor(
+                tensor,
+                producer,
+                tuple(self._readers[tensor]),
+                elements * self._samples * self._bytes,
+                output=not self._readers[tensor],
+            )
+            for tensor, (producer, elements) in self._made.items()
+        )
+        layers = tuple(self._layers)
+        return Model(name, layers, tensors, self._samples, mini_batches, source)
+
+    def _tensor(self, name: str, producer: str | None, elements: int) -> str:
+        self._made[name] = (producer, elements)
+        self._readers[name] = []
+        return name
