@@ -1,0 +1,71 @@
+"""Files of the format: where they are and their trees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instances.faults import Fault, InstanceError, suggestion
+from instances.tree import Node, parse_text
+
+if TYPE_CHECKING:
+    from instances.fields import Reading
+
+FOLDER = Path(__file__).parent
+TYPES_FILE = FOLDER / "packages" / "chiplet-types.yaml"
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def packaged_names(folder: str) -> list[str]:
+    """Names of the data that come along in ``scenarios`` or ``packages``."""
+    files = (FOLDER / folder).glob("*.yaml")
+    return sorted(file.stem for file in files if file != TYPES_FILE)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a text is the path of a file rather than a packaged name."""
+    return "/" in name or name.endswith(_SUFFIXES)
+
+
+def read_tree(reading: Reading, path: Path) -> Node:
+    """Return the tree of a file; faults of reading and of syntax are noted."""
+    shown = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        reading.faults.append(Fault("", f"{reason}", "a file to read", shown))
+        return Node({}, "", shown)
+    if path.suffix == ".json":
+        # YAML does not take tabs for space; inside JSON texts there are none.
+        text = text.replace("\t", " ")
+    tree, faults = parse_text(text, shown)
+    reading.faults += faults
+    return tree
+
+
+def find_packaged(folder: str, name: str) -> Path:
+    """Return the file of a packaged name.
+
+    Raises
+    ------
+    InstanceError
+        If there is none of this name.
+    """
+    names = packaged_names(folder)
+    if name not in names:
+        kind = folder.removesuffix("s")
+        expected = f"a packaged {kind}: {suggestion(name, names)}"
+        raise InstanceError([Fault("", repr(name), expected)])
+    return FOLDER / folder / f"{name}.yaml"
+
+
+def check_schema(reading: Reading, tree: Node, schema: str) -> None:
+    """Fault unless the file says that it has this schema."""
+    if not isinstance(tree.value, dict):
+        return
+    node = tree.value.get("schema")
+    if node is None:
+        reading.faults.append(tree.fault("nothing", f"the key 'schema': {schema}"))
+    elif node.value != schema:
+        reading.faults.append(node.fault(node.shown(), schema))
