@@ -164,7 +164,7 @@ def copies(problem: Problem, s: Schedule, u: int) -> dict[int, int]:
     here = s.chiplet[tensor.producer]
     last: dict[int, int] = {}
     for j in tensor.consumers:
-        ahead = s.stage[j] - s.stage[tensor.producer]
+        ahead = max(0, s.stage[j] - s.stage[tensor.producer])
         last[s.chiplet[j]] = max(last.get(s.chiplet[j], ahead), ahead)
     far = 1 if problem.serial else 0
     held = {d: far + last[d] for d in to}

@@ -1,0 +1,299 @@
+"""The certificate of a solve: one JSON file that the checker replays on its own.
+
+It holds the instance and the cost table with their SHA-256, the objective, the
+schedule by names, its value, the bounds, the claim, and what every engine did.
+`seal` is the SHA-256 of everything else, so that a damaged file is noticed; the
+checker recomputes what the numbers say and does not rely on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from formulation.outcome import EngineRun, Outcome
+from formulation.pipelined.schedule import Schedule, to_dict
+from instances.load import to_canonical_json
+
+if TYPE_CHECKING:
+    from costmodel.table import CostTable
+    from formulation.pipelined.semantics import Evaluation
+    from formulation.problem import Problem
+    from instances.schema import Instance
+
+SCHEMA = "certificate/1"
+KIND = "pipelined"
+PACKAGES = ("ortools", "pulp", "highspy", "numpy", "click", "pyyaml")
+KEYS = frozenset(
+    {
+        "schema",
+        "seal",
+        "kind",
+        "chipsched",
+        "packages",
+        "instance",
+        "instance_sha256",
+        "table",
+        "table_sha256",
+        "objective",
+        "claim",
+        "value",
+        "bound",
+        "period_ticks",
+        "energy_quanta",
+        "energy_pj",
+        "latency_ticks",
+        "schedule",
+        "relaxed",
+        "clashing",
+        "why_stopped",
+        "seconds",
+        "runs",
+    }
+)
+RUN_KEYS = frozenset(EngineRun.__dataclass_fields__)
+
+
+class CertificateError(ValueError):
+    """A file that is not a certificate this version reads; one line a fault."""
+
+
+def version_of(package: str) -> str | None:
+    """Return the installed version of a distribution, `None` if there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def energy_text(quanta: int, quantum_fj: int) -> str:
+    """Return an energy in pJ as exact decimal text (a quantum is whole fJ)."""
+    whole, rest = divmod(quanta * quantum_fj, 1000)
+    return f"{whole}.{rest:03d}".rstrip("0").rstrip(".") if rest else str(whole)
+
+
+def seal_of(certificate: dict[str, Any]) -> str:
+    """Return the SHA-256 of everything in a certificate but its `seal`."""
+    rest = {key: value for key, value in certificate.items() if key != "seal"}
+    return sha256(dumps(rest).encode()).hexdigest()
+
+
+def dumps(data: object) -> str:
+    """Return the one text of a JSON value: keys sorted, no spaces."""
+    return json.dumps(
+        data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+
+
+def _run(run: EngineRun) -> dict[str, Any]:
+    return {
+        "engine": run.engine,
+        "version": run.version,
+        "quantity": list(run.quantity),
+        "value": list(run.value),
+        "bound": list(run.bound),
+        "infeasible": run.infeasible,
+        "why_stopped": run.why_stopped,
+        "seconds": round(run.seconds, 3),
+        "notes": list(run.notes),
+    }
+
+
+def make_certificate(
+    instance: Instance,
+    table: CostTable,
+    problem: Problem,
+    outcome: Outcome[Schedule],
+    evaluation: Evaluation | None,
+) -> dict[str, Any]:
+    """Return the certificate of an outcome.
+
+    Parameters
+    ----------
+    evaluation
+        What the semantics say of `outcome.schedule`; `None` without a schedule.
+    """
+    found, quanta = outcome.schedule, problem.energy_quantum_fj
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "chipsched": version_of("chipsched"),
+        "packages": {name: version_of(name) for name in PACKAGES},
+        "instance": json.loads(to_canonical_json(instance)),
+        "instance_sha256": problem.instance_sha256,
+        "table": json.loads(table.to_json()),
+        "table_sha256": problem.table_sha256,
+        "objective": list(outcome.objective),
+        "claim": outcome.claim,
+        "value": list(outcome.value),
+        "bound": list(outcome.bound),
+        "period_ticks": None,
+        "energy_quanta": None,
+        "energy_pj": None,
+        "latency_ticks": None,
+        "schedule": None if found is None else to_dict(problem, found),
+        "relaxed": list(outcome.relaxed),
+        "clashing": list(outcome.clashing),
+        "why_stopped": outcome.why_stopped,
+        "seconds": round(outcome.seconds, 3),
+        "runs": [_run(run) for run in outcome.runs],
+    }
+    if evaluation is not None:
+        data["period_ticks"] = evaluation.period_ticks
+        data["energy_quanta"] = evaluation.energy_quanta
+        data["energy_pj"] = energy_text(evaluation.energy_quanta, quanta)
+        names = [model.name for model in problem.models]
+        pairs = zip(names, evaluation.latency_ticks, strict=True)
+        data["latency_ticks"] = dict(pairs)
+    data["seal"] = seal_of(data)
+    return data
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_certificate(path: Path, certificate: dict[str, Any]) -> None:
+    """Save a certificate; see `write_atomically`."""
+    write_atomically(path, dumps(certificate) + "\n")
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the mapping of a JSON object.
+
+    Raises
+    ------
+    CertificateError
+        If a key stands there twice.
+    """
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        raise CertificateError(f"twice the same key: {', '.join(twice)}")
+    return data
+
+
+def _no_constant(name: str) -> float:
+    raise CertificateError(f"not a number: {name}")
+
+
+def loads_certificate(text: str) -> dict[str, Any]:
+    """Return a certificate from its text.
+
+    Raises
+    ------
+    CertificateError
+        If the text is not JSON or does not call itself a certificate that this
+        version reads.
+    """
+    try:
+        data = json.loads(
+            text, object_pairs_hook=_no_twins, parse_constant=_no_constant
+        )
+    except CertificateError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CertificateError(f"not JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        got = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise CertificateError(f"schema: got {got!r}, expected {SCHEMA!r}")
+    return data
+
+
+def read_certificate(path: Path) -> dict[str, Any]:
+    """Return the certificate in a file.
+
+    Raises
+    ------
+    CertificateError
+        If the file cannot be read or is not a certificate.
+    """
+    try:
+        return loads_certificate(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CertificateError) as error:
+        raise CertificateError(f"{path}: {error}") from error
+
+
+def form_faults(data: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the form of a certificate: keys and types."""
+    faults = [f"{key}: missing" for key in sorted(KEYS - data.keys())]
+    faults += [f"{key}: not a key of {SCHEMA}" for key in sorted(data.keys() - KEYS)]
+    if faults:
+        return faults
+    if data["kind"] != KIND:
+        faults.append(f"kind: got {data['kind']!r}, expected {KIND!r}")
+    for key in ("instance", "table", "packages"):
+        if not isinstance(data[key], dict):
+            faults.append(f"{key}: expected a mapping")
+    for key in ("objective", "relaxed", "clashing"):
+        if not _texts(data[key]):
+            faults.append(f"{key}: expected a list of names")
+    faults += _numbers(data, ("value", "bound"), "")
+    if not isinstance(data["runs"], list):
+        return [*faults, "runs: expected a list"]
+    for k, run in enumerate(data["runs"]):
+        where = f"runs[{k}]"
+        if not isinstance(run, dict) or run.keys() != RUN_KEYS:
+            faults.append(f"{where}: expected the keys {', '.join(sorted(RUN_KEYS))}")
+            continue
+        faults += _numbers(run, ("value", "bound"), f"{where}.")
+        if not _texts(run["quantity"]) or not _texts(run["notes"]):
+            faults.append(f"{where}: expected lists of texts as quantity and notes")
+        if not isinstance(run["infeasible"], bool):
+            faults.append(f"{where}.infeasible: expected a boolean")
+        faults += _record_faults(run, ("engine", "version", "why_stopped"), f"{where}.")
+    return faults + _record_faults(data, ("claim", "why_stopped"), "")
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+def _numbers(data: dict[str, Any], keys: tuple[str, ...], where: str) -> list[str]:
+    def fits(value: object) -> bool:
+        return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+    return [
+        f"{where}{key}: expected a list of whole numbers or null"
+        for key in keys
+        if not isinstance(data[key], list) or not all(map(fits, data[key]))
+    ]
+
+
+def _record_faults(
+    data: dict[str, Any], texts: tuple[str, ...], where: str
+) -> list[str]:
+    faults = [
+        f"{where}{key}: expected a text"
+        for key in texts
+        if not isinstance(data[key], str)
+    ]
+    seconds = data["seconds"]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        faults.append(f"{where}seconds: expected a number")
+    elif not 0 <= seconds < float("inf"):
+        faults.append(f"{where}seconds: got {seconds}, expected a time")
+    return faults

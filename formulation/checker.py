@@ -1,0 +1,299 @@
+"""Replays a certificate from its file alone; imports no solver.
+
+Instance and table are read back and hashed again, compiled, and the schedule is
+judged by the semantics under *all* rules, relaxed or not: a bound that was proved
+with fewer rules stays a bound. What the engines proved cannot be replayed from a
+certificate; the checker says so and checks that the claim follows from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from costmodel.table import CostTable, TableError
+from formulation.certificate import (
+    dumps,
+    energy_text,
+    form_faults,
+    seal_of,
+)
+from formulation.compile import CompileError, compile_problem
+from formulation.outcome import CLAIMS, QUANTITIES, EngineRun, Outcome
+from formulation.pipelined.schedule import Schedule, ScheduleError, from_dict
+from formulation.pipelined.semantics import RULES, UnassignedError, evaluate
+from instances.faults import InstanceError
+from instances.load import from_canonical_json, instance_sha256, to_canonical_json
+
+if TYPE_CHECKING:
+    from formulation.problem import Problem
+    from instances.schema import Instance
+
+ENGINES = {"cpsat": "ortools", "milp": "highspy"}
+STOPS = ("finished", "time limit", "gap", "interrupted")
+NOT_REPLAYED = (
+    "not replayed: the proof of the bound (it stands on the word of "
+    "{engines}); times, versions and notes are a record"
+)
+NO_SCHEDULE = {
+    "infeasible": (
+        "accepted as a record only: that there is no schedule was proved by "
+        "{engines} and cannot be replayed from a certificate"
+    ),
+    "unknown": "accepted as a record only: no schedule was found and none is claimed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the checker found.
+
+    Parameters
+    ----------
+    claim
+        As the certificate states it.
+    violations
+        One line each, with amounts; empty exactly if the certificate is accepted.
+    checked
+        What was replayed, in sentences for people.
+    notes
+        What was not, and why.
+    """
+
+    claim: str
+    violations: tuple[str, ...]
+    checked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing speaks against the certificate."""
+        return not self.violations
+
+
+def check(certificate: dict[str, Any]) -> Verdict:
+    """Replay a certificate.
+
+    Parameters
+    ----------
+    certificate
+        As `formulation.certificate.read_certificate` returns it.
+    """
+    faults = form_faults(certificate)
+    if faults:
+        claim = certificate.get("claim")
+        return Verdict(claim if isinstance(claim, str) else "unknown", tuple(faults))
+    found = _Replay(certificate)
+    found.seal()
+    problem = found.problem()
+    outcome = found.outcome()
+    if problem is not None:
+        found.schedule(problem)
+    if outcome is not None:
+        found.claims(outcome)
+    return Verdict(
+        certificate["claim"],
+        tuple(found.violations),
+        tuple(found.checked),
+        tuple(found.notes),
+    )
+
+
+def check_against(certificate: dict[str, Any], instance: Instance) -> Verdict:
+    """Replay a certificate and compare its hashes with an instance at hand.
+
+    The cost table of `instance` is built anew for that.
+    """
+    from costmodel.build import build_table  # slow to import, not always needed
+
+    verdict = check(certificate)
+    violations, checked = list(verdict.violations), list(verdict.checked)
+    table = build_table(instance)
+    expected = {
+        "instance_sha256": instance_sha256(instance),
+        "table_sha256": table.sha256,
+    }
+    for key, value in expected.items():
+        if certificate.get(key) == value:
+            checked.append(f"{key} is that of {instance.name}")
+        else:
+            violations.append(
+                f"{key}: got {certificate.get(key)}, {instance.name} has {value}"
+            )
+    return Verdict(verdict.claim, tuple(violations), tuple(checked), verdict.notes)
+
+
+class _Replay:
+    """Collects violations while a well-formed certificate is gone through."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        self.violations: list[str] = []
+        self.checked: list[str] = []
+        self.notes: list[str] = []
+
+    def same(self, key: str, replayed: object, because: str) -> bool:
+        """Note a violation unless the certificate says what was replayed."""
+        stated = self.data[key]
+        if stated == replayed and type(stated) is type(replayed):
+            return True
+        self.violations.append(f"{key}: got {stated!r}, {because} {replayed!r}")
+        return False
+
+    def seal(self) -> None:
+        """The file is as it was written."""
+        self.same("seal", seal_of(self.data), "the contents give")
+
+    def problem(self) -> Problem | None:
+        """Instance and table have the stated hashes and compile."""
+        try:
+            instance = from_canonical_json(dumps(self.data["instance"]))
+            table = CostTable.from_json(dumps(self.data["table"]))
+            again = compile_problem(instance, table)
+        except (InstanceError, TableError, CompileError) as error:
+            self.violations += str(error).splitlines()
+            return None
+        hashes = [
+            self.same("instance_sha256", instance_sha256(instance), "it hashes to"),
+            self.same("table_sha256", table.sha256, "it hashes to"),
+        ]
+        if dumps(self.data["instance"]) != to_canonical_json(instance).strip():
+            self.violations.append("instance: not in canonical form")
+        if all(hashes):
+            self.checked.append("instance and cost table have the stated SHA-256")
+        return again
+
+    def outcome(self) -> Outcome[Schedule] | None:
+        """Values, bounds and runs do not contradict each other."""
+        data, objective = self.data, tuple(self.data["objective"])
+        if (
+            not objective
+            or len(set(objective)) < len(objective)
+            or not set(objective) <= set(QUANTITIES)
+        ):
+            expected = " and ".join(QUANTITIES)
+            self.violations.append(
+                f"objective: got {list(objective)}, expected some of {expected}"
+            )
+            return None
+        for key in ("relaxed", "clashing"):
+            for label in sorted(set(data[key]) - set(RULES)):
+                self.violations.append(f"{key}: there is no rule {label!r}")
+        runs = tuple(
+            EngineRun(
+                **{
+                    key: tuple(value) if isinstance(value, list) else value
+                    for key, value in run.items()
+                }
+            )
+            for run in data["runs"]
+        )
+        for k, run in enumerate(runs):
+            self._run(k, run, objective)
+        try:
+            return Outcome(
+                objective=objective,
+                # The claim asks only whether there is one; its worth is replayed.
+                schedule=None if data["schedule"] is None else _SOME,
+                value=tuple(data["value"]),
+                bound=tuple(data["bound"]),
+                runs=runs,
+                why_stopped=data["why_stopped"],
+                seconds=data["seconds"],
+                relaxed=tuple(data["relaxed"]),
+                clashing=tuple(data["clashing"]),
+            )
+        except ValueError as error:
+            self.violations.append(str(error))
+            return None
+
+    def _run(self, k: int, run: EngineRun, objective: tuple[str, ...]) -> None:
+        where = f"runs[{k}]"
+        if run.engine not in ENGINES:
+            known = ", ".join(ENGINES)
+            self.violations.append(
+                f"{where}.engine: got {run.engine!r}, expected one of {known}"
+            )
+        if run.why_stopped not in STOPS:
+            self.violations.append(f"{where}.why_stopped: got {run.why_stopped!r}")
+        if run.quantity != objective:
+            self.violations.append(
+                f"{where}.quantity: got {list(run.quantity)}, "
+                f"the objective is {list(objective)}"
+            )
+        if not len(run.value) == len(run.bound) == len(run.quantity):
+            self.violations.append(f"{where}: one value and one bound per quantity")
+        for value, bound in zip(run.value, run.bound, strict=False):
+            if value is not None and bound is not None and bound > value:
+                over = bound - value
+                self.violations.append(f"{where}: its bound is {over} above its value")
+
+    def schedule(self, problem: Problem) -> None:
+        """The schedule satisfies every rule and is worth what is stated."""
+        if self.data["schedule"] is None:
+            for key in ("period_ticks", "energy_quanta", "energy_pj", "latency_ticks"):
+                if self.data[key] is not None:
+                    self.violations.append(f"{key}: without a schedule")
+            return
+        try:
+            schedule = from_dict(problem, self.data["schedule"])
+            worth = evaluate(problem, schedule)
+        except (ScheduleError, UnassignedError) as error:
+            self.violations += str(error).splitlines()
+            return
+        self.violations += [str(violation) for violation in worth.violations]
+        if not worth.violations:
+            self.checked.append(f"the schedule satisfies all {len(RULES)} rules")
+        pj = energy_text(worth.energy_quanta, problem.energy_quantum_fj)
+        names = [model.name for model in problem.models]
+        latencies = dict(zip(names, worth.latency_ticks, strict=True))
+        because = "the schedule gives"
+        agree = [
+            self.same("period_ticks", worth.period_ticks, because),
+            self.same("energy_quanta", worth.energy_quanta, because),
+            self.same("energy_pj", pj, because),
+            self.same("latency_ticks", latencies, because),
+        ]
+        quantities = {"period": worth.period_ticks, "energy": worth.energy_quanta}
+        pairs = zip(self.data["objective"], self.data["value"], strict=False)
+        for k, (part, stated) in enumerate(pairs):
+            replayed = quantities.get(part)
+            if stated != replayed and (stated is not None or k == 0):
+                agree.append(False)
+                self.violations.append(
+                    f"value of {part}: got {stated}, {because} {replayed}"
+                )
+        if all(agree):
+            self.checked.append(
+                f"it has a period of {worth.period_ticks} ticks and takes {pj} pJ "
+                "per round"
+            )
+
+    def claims(self, outcome: Outcome[Schedule]) -> None:
+        """The claim follows from value, bound and who proved the bound."""
+        for part, bound in zip(outcome.objective, outcome.bound, strict=True):
+            k = outcome.objective.index(part)
+            known = [r.bound[k] for r in outcome.runs if k < len(r.bound)]
+            if bound is not None and bound not in known:
+                self.violations.append(f"bound of {part}: no run states {bound}")
+            if bound is None and any(b is not None for b in known):
+                self.violations.append(f"bound of {part}: left out")
+            if k == 0 and any(b is not None and b > (bound or 0) for b in known):
+                self.violations.append(f"bound of {part}: not the best of the runs")
+        if outcome.clashing and outcome.claim != "infeasible":
+            self.violations.append("clashing: only of what is proved infeasible")
+        if self.data["claim"] not in CLAIMS:
+            self.violations.append(f"claim: got {self.data['claim']!r}")
+        elif self.same("claim", outcome.claim, "what is stated gives"):
+            self.checked.append(
+                f"the claim {outcome.claim} follows from values and bounds"
+            )
+        provers = [r.engine for r in outcome.runs if r.infeasible]
+        if not provers:
+            provers = [r.engine for r in outcome.runs if None not in r.bound]
+        engines = " and ".join(dict.fromkeys(provers)) or "nobody"
+        text = NO_SCHEDULE.get(outcome.claim, NOT_REPLAYED)
+        self.notes.append(text.format(engines=engines))
+
+
+_SOME = Schedule((), (), (), (), ())

@@ -1,0 +1,491 @@
+"""One function per rule of MODEL.md §2 for CP-SAT, collected in `RULES` by label."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from math import lcm
+from typing import TYPE_CHECKING
+
+from ortools.sat.python import cp_model
+
+from formulation.pipelined import bounds
+from formulation.pipelined.choices import stream_ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from formulation.pipelined.cpsat_vars import Cpsat, Lit, Term
+
+Linear = cp_model.LinearExpr
+
+
+def weighted(terms: list[Term]) -> cp_model.LinearExprT:
+    """Return Σ coefficient·literal."""
+    return Linear.weighted_sum([x for x, _ in terms], [k for _, k in terms])
+
+
+def assignment(m: Cpsat) -> None:
+    """Σ_c y[l,c] = 1; Σ_k z[l,c,k] = y[l,c], k over modes × residency."""
+    for t in range(len(m.p.tasks)):
+        m.model.add_exactly_one([y for y in m.on[t] if y is not None])
+    for (t, c), picks in m.pick.items():
+        here = m.on[t][c]
+        assert here is not None
+        if len(picks) > 1:
+            m.model.add_exactly_one([*picks, here.negated()])
+
+
+def stage(m: Cpsat) -> None:
+    """σ(j) ≥ σ(i), +1 between chiplets, +2 there for package (``serial``: +1)."""
+    if not m.staged:
+        return
+    for u, i, j in m.edges:
+        m.model.add(m.stage[j] >= m.stage[i])
+        apart = m.bool(f"apart_u{u}_t{j}")
+        for c in m.p.supported(i):
+            here, there = m.on[i][c], m.on[j][c]
+            assert here is not None
+            away = [] if there is None else [there.negated()]
+            m.imply([here, *away], apart)
+        lag = 1 if m.p.always_dram(u) or m.p.serial else 2
+        m.model.add(m.stage[j] >= m.stage[i] + 1).only_enforce_if(apart)
+        if lag == 2:
+            conditions = [apart, *m.package(u)]
+            m.model.add(m.stage[j] >= m.stage[i] + 2).only_enforce_if(conditions)
+
+
+def durations(m: Cpsat, t: int, c: int) -> list[tuple[cp_model.LinearExprT, int]]:
+    """Return d(l) on c as terms.
+
+    Σ_k ticks_k·z_k; or, where optional parts may take longer, a variable that is at
+    least that and at least its own stream over every resource.
+    """
+    picks, options, items = m.pick[t, c], m.options[t, c], m.items[t, c]
+    base = [(z, k.ticks) for z, k in zip(picks, options, strict=True)]
+    rows: list[tuple[int, list[Term]]] = []
+    for r in {r for item in items for r in item.units}:
+        loose = sum(item.units.get(r, 0) for item in items)
+        fixed = [dict(k.units).get(r, 0) for k in options]
+        if any(
+            stream_ticks(m.p, r, loose + f) > k.ticks
+            for f, k in zip(fixed, options, strict=True)
+        ):
+            terms = [(z, f) for z, f in zip(picks, fixed, strict=True) if f]
+            rows.append((r, terms + [(x.literal, x.units.get(r, 0)) for x in items]))
+    if not rows:
+        return [(z, k) for z, k in base]
+    most = max(
+        max(k.ticks for k in options),
+        *(
+            m.p.resources[r].stream_rate.ticks(sum(n for _, n in row))
+            for r, row in rows
+        ),
+    )
+    d = m.model.new_int_var(0, most, f"d_t{t}_c{c}")
+    m.model.add(weighted(base) <= d)
+    for r, row in _narrowest(m, rows):
+        rate = m.p.resources[r].stream_rate
+        m.model.add(weighted([(x, n * rate.den) for x, n in row]) <= rate.num * d)
+    return [(d, 1)]
+
+
+def _narrowest(
+    m: Cpsat, rows: list[tuple[int, list[Term]]]
+) -> list[tuple[int, list[Term]]]:
+    """Leave out rows that another row implies term by term."""
+
+    def times(r: int, row: list[Term]) -> dict[int, Fraction]:
+        found: dict[int, Fraction] = {}
+        for x, n in row:
+            found[x.index] = found.get(x.index, Fraction(0)) + stream_ticks(m.p, r, n)
+        return found
+
+    kept: list[tuple[int, list[Term]]] = []
+    seen: list[dict[int, Fraction]] = []
+    order = sorted(rows, key=lambda x: (-sum(times(*x).values()), x[0]))
+    for r, row in order:
+        mine = times(r, row)
+        if not any(all(o.get(x, 0) >= n for x, n in mine.items()) for o in seen):
+            seen.append(mine)
+            kept.append((r, row))
+    return kept
+
+
+def compute(m: Cpsat) -> None:
+    """Σ d(l) ≤ T per chiplet; with ``serial`` + Σ transfer times, times their lcm."""
+    loads: list[list[Term]] = [[] for _ in m.p.chiplets]
+    for t, c in m.options:
+        loads[c] += durations(m, t, c)
+    for c, chiplet in enumerate(m.p.chiplets):
+        if not m.p.serial:
+            m.model.add(weighted(loads[c]) <= m.period)
+            continue
+        ports = [r for r in (chiplet.port_in, chiplet.port_out) if r is not None]
+        whole = lcm(*(m.p.resources[r].rate.num for r in ports))
+        terms = [(x, k * whole) for x, k in loads[c]]
+        for r in ports:
+            rate = m.p.resources[r].rate
+            per_unit = rate.den * (whole // rate.num)
+            terms += [(x, n * per_unit) for x, n in transfers(m).get(r, [])]
+        for u, tensor in enumerate(m.p.tensors):
+            if tensor.transfer is not None and m.p.always_package(u):
+                ticks = tensor.transfer[c] * whole
+                terms += [(x, ticks) for x in leaving(m, u, c)]
+                if (u, c) in m.arrives:
+                    terms.append((m.arrives[u, c], ticks))
+        m.model.add(weighted(terms) <= whole * m.period)
+    every = [term for terms in loads for term in terms]
+    m.model.add(weighted(every) <= len(m.p.chiplets) * m.period)  # implied: the sum
+
+
+def leaving(m: Cpsat, u: int, c: int) -> list[Lit]:
+    """Return literals that count how often u leaves c: once, or per destination."""
+    if m.p.multicast:
+        return [m.sends[u, c]] if (u, c) in m.sends else []
+    n = range(len(m.p.chiplets))
+    return [m.sent[u, c, d] for d in n if (u, c, d) in m.sent]
+
+
+def transfers(m: Cpsat) -> dict[int, list[Term]]:
+    """Return resource → package terms, in load units."""
+    if m.package_terms is not None:
+        return m.package_terms
+    found: dict[int, list[Term]] = {}
+    m.package_terms = found
+
+    def put(resource: int | None, literal: Lit, u: int) -> None:
+        if resource is not None and m.p.tensors[u].bytes:
+            units = m.p.tensors[u].bytes * m.p.load_unit
+            found.setdefault(resource, []).append((literal, units))
+
+    for (u, d), literal in m.arrives.items():
+        put(m.p.chiplets[d].port_in, literal, u)
+    for u in m.crossable:
+        for c, chiplet in enumerate(m.p.chiplets):
+            if chiplet.port_out is not None:
+                for literal in leaving(m, u, c):
+                    put(chiplet.port_out, literal, u)
+    if any(link.resource is not None for link in m.p.links):
+        for link, literal, u in link_uses(m):
+            put(m.p.links[link].resource, literal, u)
+    return found
+
+
+def link_uses(m: Cpsat) -> list[tuple[int, Lit, int]]:
+    """Return (link, literal, tensor) for every time a tensor may cross a link."""
+    if m.p.multicast:
+        return [(link, x, u) for (u, link), x in m.crosses.items()]
+    return [
+        (link, x, u) for (u, c, d), x in m.sent.items() for link in m.p.routes[c][d]
+    ]
+
+
+def streams(m: Cpsat) -> dict[int, list[tuple[int, Lit, int]]]:
+    """Return resource → (chiplet, literal, load units) of all DRAM streams."""
+    if m.stream_terms is not None:
+        return m.stream_terms
+    found: dict[int, list[tuple[int, Lit, int]]] = {}
+    m.stream_terms = found
+    for (t, c), options in m.options.items():
+        for z, k in zip(m.pick[t, c], options, strict=True):
+            for r, n in k.units:
+                if n:
+                    found.setdefault(r, []).append((c, z, n))
+        for item in m.items[t, c]:
+            for r, n in item.units.items():
+                if n:
+                    found.setdefault(r, []).append((c, item.literal, n))
+    return found
+
+
+def _resources(m: Cpsat, kind: str) -> None:
+    """Add den·(load units) ≤ num·T for every resource of a kind that can bind.
+
+    Left out where it cannot: (1) all load together fits the least T that is
+    proved; (2) only streams of one chiplet: each is at most rate·d(l), and
+    `compute` bounds Σ d(l).
+    """
+    least = max(m.target.at_least, bounds.lower(m.p, m.without))
+    if m.target.quantity != "period":
+        least = bounds.lower(m.p, m.without)
+    for r, resource in enumerate(m.p.resources):
+        if resource.kind != kind:
+            continue
+        terms = list(transfers(m).get(r, []))
+        if resource.counts_streams:
+            own = streams(m).get(r, [])
+            one = len({c for c, _, _ in own}) <= 1 and not terms
+            if one and "compute" not in m.without:
+                continue
+            terms += [(x, n) for _, x, n in own]
+        if resource.rate.ticks(sum(n for _, n in terms)) > least:
+            row = [(x, n * resource.rate.den) for x, n in terms]
+            m.model.add(weighted(row) <= resource.rate.num * m.period)
+
+
+def link(m: Cpsat) -> None:
+    """Σ bytes over the link ≤ bandwidth·T, for every directed link."""
+    _resources(m, "link")
+
+
+def port(m: Cpsat) -> None:
+    """Σ bytes through the port ≤ bandwidth·T, for every chiplet and direction."""
+    _resources(m, "port")
+
+
+def dram(m: Cpsat) -> None:
+    """Σ bytes through the interface ≤ bandwidth·T, for every interface."""
+    _resources(m, "dram")
+
+
+def floor(m: Cpsat) -> None:
+    """T ≥ the longest route's latency and the DRAM latency."""
+    m.model.add(m.period >= m.p.floor_ticks)
+
+
+def sram(m: Cpsat) -> None:
+    """Σ W_l·resident + Σ bytes·copies + peak ≤ L2, for every chiplet."""
+    rooms: list[list[tuple[cp_model.LinearExprT, int]]] = [[] for _ in m.p.chiplets]
+    for (t, c), options in m.options.items():
+        for z, k in zip(m.pick[t, c], options, strict=True):
+            if k.resident_bytes:
+                rooms[c].append((z, k.resident_bytes))
+    if not m.p.residents_only:
+        kept = _unbuffered(m)
+        _buffers(m, rooms, kept)
+        for c, peak in enumerate(_peaks(m, kept)):
+            rooms[c].append((peak, 1))
+    for c, chiplet in enumerate(m.p.chiplets):
+        m.model.add(weighted(rooms[c]) <= chiplet.l2_bytes)  # type: ignore[arg-type]
+
+
+def _unbuffered(m: Cpsat) -> dict[int, Lit]:
+    """Return u → literal: package, all consumers beside the producer, same stage.
+
+    One-sided: where it holds it is also cheaper than a buffer (MODEL.md §3.3).
+    """
+    found: dict[int, Lit] = {}
+    for u in m.crossable:
+        tensor = m.p.tensors[u]
+        i = tensor.producer
+        assert i is not None
+        found[u] = local = m.bool(f"local_u{u}")
+        dram_u = m.dram[u]
+        if dram_u is not None:
+            m.model.add_at_most_one([local, dram_u])
+        for j in tensor.consumers:
+            for c in range(len(m.p.chiplets)):
+                here, there = m.on[i][c], m.on[j][c]
+                if here is not None:
+                    m.imply([local, here], m.false if there is None else there)
+            if m.staged:
+                m.model.add(m.stage[j] <= m.stage[i]).only_enforce_if(local)
+    return found
+
+
+def _held(m: Cpsat, u: int, kept: dict[int, Lit]) -> list[Lit]:
+    """Return literals that say together that u is package and buffered."""
+    return [kept[u].negated(), *m.package(u)]
+
+
+def _buffers(
+    m: Cpsat, rooms: list[list[tuple[cp_model.LinearExprT, int]]], kept: dict[int, Lit]
+) -> None:
+    """Add bytes·copies: far ≥ Δ(j) (≥ 2 between chiplets), here ≥ 2 or 1 + Δ(j)."""
+    for u in m.crossable:
+        tensor = m.p.tensors[u]
+        i = tensor.producer
+        assert i is not None
+        if not tensor.bytes:
+            continue
+        for c, chiplet in enumerate(m.p.chiplets):
+            stages = max(1, m.p.models[tensor.model].max_stage)
+            most = min(chiplet.l2_bytes // tensor.bytes, stages + 1)
+            consumers = [j for j in tensor.consumers if m.on[j][c] is not None]
+            here = m.on[i][c]
+            if here is None and not consumers:
+                continue
+            n = m.model.new_int_var(0, most, f"copies_u{u}_c{c}")
+            rooms[c].append((n, tensor.bytes))
+            if here is not None:
+                sends = m.sends[u, c]
+                m.model.add(n >= (1 if m.p.serial else 2)).only_enforce_if(sends)
+            if (u, c) in m.arrives and "stage" not in m.without:
+                m.model.add(n >= 2).only_enforce_if(m.arrives[u, c])
+            for j in consumers:
+                there = m.on[j][c]
+                assert there is not None
+                _copies(m, n, [u, i, j], here, there, _held(m, u, kept))
+
+
+def _copies(
+    m: Cpsat,
+    n: cp_model.IntVar,
+    names: list[int],
+    here: Lit | None,
+    there: Lit,
+    held: list[Lit],
+) -> None:
+    """N ≥ Δ(j) (``serial``: 1 + Δ(j)) from afar, n ≥ 1 + Δ(j) from here."""
+    _, i, j = names
+    far = 1 if m.p.serial else 0
+    if not m.staged:
+        if here is not None:  # later than here by one stage, or sent: at least
+            least = 1 if m.p.serial else 2
+            m.model.add(n >= least).only_enforce_if([here, there, *held])
+        return
+    ahead = m.stage[j] - m.stage[i]
+    away = [] if here is None else [here.negated()]
+    m.model.add(n >= ahead + far).only_enforce_if([there, *away, *held])
+    if here is not None:
+        m.model.add(n >= ahead + 1).only_enforce_if([there, here, *held])
+
+
+def _peaks(m: Cpsat, kept: dict[int, Lit]) -> list[cp_model.IntVar]:
+    """peak[c] ≥ ws(l) + Σ bytes of unbuffered tensors live across l, for l on c."""
+    peaks = [
+        m.model.new_int_var(0, chiplet.l2_bytes, f"peak_c{c}")
+        for c, chiplet in enumerate(m.p.chiplets)
+    ]
+    live: dict[int, list[int]] = {}
+    for u in kept:
+        tensor = m.p.tensors[u]
+        if tensor.producer is not None and tensor.bytes:
+            for t in range(tensor.producer, max(tensor.consumers) + 1):
+                live.setdefault(t, []).append(u)
+
+    @cache
+    def local(u: int, c: int) -> Lit | None:
+        i = m.p.tensors[u].producer
+        assert i is not None
+        here = m.on[i][c]
+        both = f"local_u{u}_c{c}"
+        return None if here is None else m.product(both, [kept[u], here])
+
+    for (t, c), options in m.options.items():
+        here = m.on[t][c]
+        assert here is not None
+        terms = [(z, k.ws_bytes) for z, k in zip(m.pick[t, c], options, strict=True)]
+        for u in live.get(t, []):
+            literal = local(u, c)
+            if literal is not None:
+                terms.append((literal, m.p.tensors[u].bytes))
+        m.model.add(weighted(terms) <= peaks[c]).only_enforce_if(here)
+    return peaks
+
+
+def contiguous(m: Cpsat) -> None:
+    """y[l,c] = p[l,c] − q[l,c] with p (begun) and q (done) rising along the order."""
+    for model in m.p.models if m.p.contiguous else ():
+        for c in range(len(m.p.chiplets)):
+            begun = [m.bool(f"begun_t{t}_c{c}") for t in model.tasks]
+            done = [m.bool(f"done_t{t}_c{c}") for t in model.tasks]
+            for k, t in enumerate(model.tasks):
+                m.model.add_implication(done[k], begun[k])
+                if k:
+                    m.model.add_implication(begun[k - 1], begun[k])
+                    m.model.add_implication(done[k - 1], done[k])
+                m.model.add(begun[k] - done[k] == m.value(t, c))
+
+
+def convex(m: Cpsat) -> None:
+    """above[l,c] ∧ below[l,c] → y[l,c]; above/below: l or an ancestor/descendant."""
+    if not m.p.convex:
+        return
+    for c in range(len(m.p.chiplets)):
+        above = [m.bool(f"above_t{t}_c{c}") for t in range(len(m.p.tasks))]
+        below = [m.bool(f"below_t{t}_c{c}") for t in range(len(m.p.tasks))]
+        for t in range(len(m.p.tasks)):
+            here = m.on[t][c]
+            if here is not None:
+                m.model.add_implication(here, above[t])
+                m.model.add_implication(here, below[t])
+            m.imply([above[t], below[t]], m.false if here is None else here)
+        for _, i, j in m.edges:
+            m.model.add_implication(above[i], above[j])
+            m.model.add_implication(below[j], below[i])
+
+
+def exclusive(m: Cpsat) -> None:
+    """y[l,c] → serves[m,c]; Σ_m serves[m,c] ≤ 1."""
+    for c in range(len(m.p.chiplets)) if m.p.exclusive else ():
+        serves = [m.bool(f"serves_m{k}_c{c}") for k in range(len(m.p.models))]
+        m.model.add_at_most_one(serves)
+        for t, task in enumerate(m.p.tasks):
+            here = m.on[t][c]
+            if here is not None:
+                m.model.add_implication(here, serves[task.model])
+
+
+def colocate(m: Cpsat) -> None:
+    """y[l,c] = y[l',c] for layers of a group."""
+    for group in m.p.colocate:
+        for t in group[1:]:
+            for c in range(len(m.p.chiplets)):
+                m.model.add(m.value(group[0], c) == m.value(t, c))
+
+
+def latency_cap(m: Cpsat) -> None:
+    """(1 + max σ − min σ)·T ≤ cap."""
+    if not m.staged:
+        return
+    for k, model in enumerate(m.p.models):
+        if model.latency_cap_ticks is None:
+            continue
+        first = m.model.new_int_var(0, model.max_stage, f"first_m{k}")
+        span = m.model.new_int_var(1, 1 + model.max_stage, f"span_m{k}")
+        for t in model.tasks:
+            m.model.add(first <= m.stage[t])
+            m.model.add(m.stage[t] - first + 1 <= span)
+        cap = max(0, model.latency_cap_ticks)
+        latency = m.model.new_int_var(0, cap, f"latency_m{k}")
+        m.model.add_multiplication_equality(latency, [span, m.period])
+
+
+def energy_cap(m: Cpsat) -> None:
+    """Σ energy units ≤ cap·(units per quantum)."""
+    if m.p.energy_cap_quanta is not None:
+        m.model.add(energy(m) <= m.p.energy_cap_quanta * m.p.energy_den)
+
+
+def period_cap(m: Cpsat) -> None:
+    """T ≤ cap."""
+    if m.p.period_cap_ticks is not None:
+        m.model.add(m.period <= m.p.period_cap_ticks)
+
+
+def energy(m: Cpsat) -> cp_model.LinearExprT:
+    """Return the energy per round in energy units, linear."""
+    if m.energy_terms is None:
+        terms: list[Term] = []
+        for (t, c), options in m.options.items():
+            terms += [(z, k.energy) for z, k in zip(m.pick[t, c], options, strict=True)]
+            terms += [(x.literal, x.energy) for x in m.items[t, c] if x.energy]
+        if any(link.energy for link in m.p.links):
+            for link, x, u in link_uses(m):
+                amount = m.p.links[link].energy * m.p.tensors[u].bytes
+                if amount:
+                    terms.append((x, amount))
+        terms.append((m.period, m.p.static_energy))
+        m.energy_terms = terms
+    return weighted(m.energy_terms)
+
+
+RULES: dict[str, Callable[[Cpsat], None]] = {
+    "assignment": assignment,
+    "stage": stage,
+    "compute": compute,
+    "link": link,
+    "port": port,
+    "dram": dram,
+    "floor": floor,
+    "sram": sram,
+    "contiguous": contiguous,
+    "convex": convex,
+    "exclusive": exclusive,
+    "colocate": colocate,
+    "latency_cap": latency_cap,
+    "energy_cap": energy_cap,
+    "period_cap": period_cap,
+}
