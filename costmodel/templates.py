@@ -132,7 +132,7 @@ def shapes_of(bounds: LoopBounds) -> Shapes:
     """One sample of a layer as MAESTRO takes it: one group, or all if depthwise."""
     b = bounds
     depthwise = b.groups > 1 and b.k == 1 and b.c == 1
-    fields = (
+    sizes = (
         b.k,
         b.groups if depthwise else b.c,
         b.r,
@@ -141,7 +141,8 @@ def shapes_of(bounds: LoopBounds) -> Shapes:
         (b.ox - 1) * b.stride + b.s,
         b.stride,
     )
-    return Shapes(*(np.asarray(v, np.int64) for v in fields), np.asarray(depthwise))
+    k, c, r, s, y, x, stride = (np.asarray(v, np.int64) for v in sizes)
+    return Shapes(k, c, r, s, y, x, stride, np.asarray(depthwise))
 
 
 def evaluate(
@@ -193,9 +194,7 @@ def evaluate(
     safe = np.maximum(pes, least_pes(template, shapes.r))
     normal, other = main(shapes, safe, bus), _depthwise(shapes, pes, bus)
     names = Run.__dataclass_fields__
-    return Run(
-        *(np.where(flat, getattr(other, n), getattr(normal, n)) for n in names)
-    )
+    return Run(*(np.where(flat, getattr(other, n), getattr(normal, n)) for n in names))
 
 
 def least_pes(template: str, filter_rows: npt.ArrayLike) -> Ints:
@@ -241,16 +240,15 @@ def _kcp_ws(h: Shapes, pes: Ints, bus: _Bus) -> Run:
         steps = oy * (ox - 1) * bus.step(inner, x_in, k)
         steps += (oy - 1) * bus.step(inner, y_in, k)
         change = (c_folds - 1) * bus.step(inner, (k + 1) * chans * taps, k)
-        return c_folds * steps + change + bus.step(inner, k * chans * taps, k)
+        total: Ints = c_folds * steps + change
+        return total + bus.step(inner, k * chans * taps, k)
 
     first = inner + bus.tau((k_full + 1) * chans * taps)
     cycles = (k_folds - 1) * fold(k_full) + fold(k_last)
     cycles += first - bus.step(inner, k_full * chans * taps, k_full)
     per_fold = oy * (ox - 1) * x_in + (oy - 1) * y_in + chans * taps
     into = k_folds * c_folds * per_fold - (k_folds - 1) * chans * taps
-    return _run(
-        h, cycles, into, h.k * c_folds * chans * taps, h.k * c_folds * oy * ox
-    )
+    return _run(h, cycles, into, h.k * c_folds * chans * taps, h.k * c_folds * oy * ox)
 
 
 def _depthwise(h: Shapes, pes: Ints, bus: _Bus) -> Run:
@@ -296,9 +294,8 @@ def _yxp_os(h: Shapes, pes: Ints, bus: _Bus) -> Run:
     folds = -(-h.oy // clusters)
     a_full = np.minimum(h.oy, clusters)
     a_last = h.oy - (folds - 1) * clusters
-    windows = np.minimum(width - h.s + 1, YXP_COLUMNS)
-    inner = taps + bus.tau((windows + 1) * taps)
     out_full = np.minimum(positions, h.ox)
+    inner = taps + bus.tau((out_full + 1) * taps)
     out_last = h.ox - (tiles - 1) * positions
     x_cols = np.minimum(width, moved)
 
@@ -339,9 +336,13 @@ def _yxp_os(h: Shapes, pes: Ints, bus: _Bus) -> Run:
         x_steps(a_full),
     )
     cycles = k * h.c * rest + k * (h.c - 1) * c_step + (k - 1) * k_step + first
-    into = k * h.c * (
-        h.oy * h.r * (tiles - 1) * x_cols
-        + np.where(many, (folds - 2) * in_full + in_last, 0)
+    into = (
+        k
+        * h.c
+        * (
+            h.oy * h.r * (tiles - 1) * x_cols
+            + np.where(many, (folds - 2) * in_full + in_last, 0)
+        )
     )
     into += k * (h.c - 1) * joint * width + a_full * h.r * width
     return _run(h, cycles, into, k * h.c * taps, k * h.c * h.oy * h.ox)
@@ -367,7 +368,8 @@ def _rs(h: Shapes, pes: Ints, bus: _Bus) -> Run:
         tail = np.where(k_folds > 1, (k_folds - 2) * k_full + k_end, 0)
         steps = bus.step(inner, a * taps, rows * k)
         steps += (h.ox - 1) * bus.step(inner, a * x_cols, rows * k)
-        return steps + h.ox * (h.c - 1) * change + h.ox * h.c * tail
+        total: Ints = steps + h.ox * (h.c - 1) * change
+        return total + h.ox * h.c * tail
 
     rows = _rows_up(h, a_full, clusters)
     first = inner + bus.tau(a_full * taps + k * taps)
@@ -375,7 +377,12 @@ def _rs(h: Shapes, pes: Ints, bus: _Bus) -> Run:
     cycles = (folds - 1) * fold(a_full) + fold(a_last) + first
     into = h.oy * (taps + (h.ox - 1) * x_cols + h.ox * (h.c - 1) * taps)
     weights = k * taps * (1 + folds * h.ox * (h.c * k_folds - 1))
-    return _run(h, cycles, into, weights, h.k * h.c * h.oy * h.ox)
+    # Counted as timed, but the spare row only in a single fold of real windows.
+    spare = (folds == 1) & (a_full > 1) & (a_full < clusters)
+    overlap = np.minimum(h.r, h.stride)
+    out_rows = h.oy * overlap + folds * (1 - overlap)
+    out_rows = out_rows - (spare & (h.stride > 1) & (h.r > 1))
+    return _run(h, cycles, into, weights, h.k * h.c * h.ox * out_rows)
 
 
 TEMPLATES: dict[str, Callable[[Shapes, Ints, _Bus], Run]] = {

@@ -1,0 +1,253 @@
+"""Instance -> CostTable: the only place that rounds.
+
+Cycles become ticks and energy becomes quanta, both rounded up, once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from costmodel.energy import energy_pj
+from costmodel.mapper import best_mappings
+from costmodel.nest import nest_of
+from costmodel.table import CostTable, Key, Mode
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from costmodel.mapper import Mapping
+    from instances.schema import ChipletType, Instance, Layer, LoopBounds, Model, Tensor
+
+PS_PER_MICROSECOND = 10**6
+FJ_PER_PJ = 1000
+MAX_MODES = 4
+
+
+def build_table(instance: Instance, instance_sha256: str | None = None) -> CostTable:
+    """Cost every layer on every chiplet type of the package.
+
+    Where the instance gives its costs, the table is exactly those. An ``opaque``
+    layer without given costs, or a layer whose smallest tile exceeds a type's L2,
+    has no row there.
+
+    Parameters
+    ----------
+    instance_sha256
+        Identity of the instance; computed if absent.
+
+    Raises
+    ------
+    ValueError
+        For a chiplet type whose dataflow does not exist, or that has fewer PEs
+        than a cluster of its fixed mapping.
+    """
+    if instance_sha256 is None:
+        from instances.load import instance_sha256 as identity
+
+        instance_sha256 = identity(instance)
+    rows = given_rows(instance) if instance.costs is not None else built_rows(instance)
+    return CostTable(
+        instance_sha256=instance_sha256,
+        tick_ps=instance.tick_ps,
+        energy_quantum_fj=instance.energy_quantum_fj,
+        rows=rows,
+    )
+
+
+def given_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
+    """Return the costs that the instance itself gives, unchanged, in its order."""
+    rows: dict[Key, tuple[Mode, ...]] = {}
+    for given in instance.costs or ():
+        mode = Mode(
+            latency_ticks=given.latency_ticks,
+            energy_quanta=given.energy_quanta,
+            ws_bytes=given.ws_bytes,
+            rw_bytes=given.rw_bytes,
+            ri_bytes=dict(given.ri_bytes),
+            ro_bytes=given.ro_bytes,
+            holds_weights=given.holds_weights,
+        )
+        key = given.model, given.layer, given.chiplet_type
+        rows[key] = (*rows.get(key, ()), mode)
+    return rows
+
+
+def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
+    """Search the modes of every layer on every type; same shapes once.
+
+    Raises
+    ------
+    ValueError
+        As `build_table`.
+    """
+    types = {chiplet.type for chiplet in instance.package.chiplets}
+    found: dict[object, tuple[Mapping | None, ...]] = {}
+    rows: dict[Key, tuple[Mode, ...]] = {}
+    for model in instance.models:
+        for layer in model.layers:
+            if layer.bounds is None:
+                continue
+            tensors = [u for u in model.tensors if layer.name in u.consumers]
+            extra = max(len(tensors) - (2 if layer.op == "matmul" else 1), 0)
+            # What is held is read once a round: it pays with several mini-batches.
+            hold = layer.weight_bytes > 0 and model.mini_batches > 1
+            loops = layer.op, layer.bounds, layer.weight_bytes
+            shape = (*loops, model.samples, extra, hold)
+            for name in sorted(types):
+                chiplet = instance.package.types[name]
+                if (shape, name) not in found:
+                    found[shape, name] = best_mappings(
+                        layer,
+                        chiplet,
+                        model.samples,
+                        instance.bytes_per_element,
+                        extra,
+                        hold,
+                    )
+                modes = [
+                    _mode(instance, model, layer, tensors, chiplet, mapping)
+                    for mapping in found[shape, name]
+                    if mapping is not None
+                ]
+                if modes:
+                    rows[model.name, layer.name, name] = undominated(modes)
+    return rows
+
+
+def undominated(modes: list[Mode]) -> tuple[Mode, ...]:
+    """Return at most four modes that no other one equals or betters in everything.
+
+    Compared are latency, energy, working set, refetch bytes and `holds_weights`.
+    Fastest first; of more than four the last three and the fastest stay.
+    """
+    kept: dict[tuple[int, ...], Mode] = {}
+    tensors = sorted({name for mode in modes for name in mode.ri_bytes})
+    for mode in modes:
+        kept.setdefault(_price(mode, tensors), mode)
+    prices = sorted(
+        price
+        for price in kept
+        if not any(
+            other != price and all(a <= b for a, b in zip(other, price, strict=True))
+            for other in kept
+        )
+    )
+    if len(prices) > MAX_MODES:
+        prices = [prices[0], *prices[1 - MAX_MODES :]]
+    return tuple(kept[price] for price in prices)
+
+
+def _price(mode: Mode, tensors: list[str]) -> tuple[int, ...]:
+    """What a mode costs; less is better in every place."""
+    return (
+        mode.latency_ticks,
+        mode.energy_quanta,
+        mode.ws_bytes,
+        mode.rw_bytes,
+        mode.ro_bytes,
+        0 if mode.holds_weights else 1,
+        *(mode.ri_bytes.get(name, 0) for name in tensors),
+    )
+
+
+def _mode(
+    instance: Instance,
+    model: Model,
+    layer: Layer,
+    tensors: list[Tensor],
+    chiplet: ChipletType,
+    found: Mapping,
+) -> Mode:
+    """Price a mapping in the instance's units."""
+    assert layer.bounds is not None
+    nest = nest_of(layer.bounds, model.samples, layer.op != "matmul")
+    size = instance.bytes_per_element
+    accesses = accesses_of(found, nest.macs, nest.inputs, nest.weights, nest.outputs)
+    accesses = {name: count * size for name, count in accesses.items()}
+    quanta = energy_pj(chiplet, nest.macs, accesses) * FJ_PER_PJ
+    left, right = operands(layer.op, layer.bounds, tensors, model.samples * size)
+    again = dict.fromkeys((u.name for u in tensors), 0)
+    if left is not None:
+        again[left.name] += _scaled(left.bytes, found.reread_in, nest.inputs)
+    rw_bytes = 0
+    if layer.op != "matmul":
+        rw_bytes = _scaled(layer.weight_bytes, found.reread_w, nest.weights)
+    elif right is not None:
+        again[right.name] += _scaled(right.bytes, found.reread_w, nest.weights)
+    return Mode(
+        latency_ticks=ticks(found.cycles, chiplet.clock_mhz, instance.tick_ps),
+        energy_quanta=_up(quanta / instance.energy_quantum_fj),
+        ws_bytes=found.ws_bytes,
+        rw_bytes=rw_bytes,
+        ri_bytes={name: count for name, count in again.items() if count},
+        ro_bytes=found.reread_out * size,
+        holds_weights=found.holds_weights,
+        macs=nest.macs,
+        utilisation=nest.macs / (found.cycles * chiplet.num_pes),
+        accesses=accesses,
+        mapping=found.text,
+    )
+
+
+def ticks(cycles: int, clock_mhz: Fraction, tick_ps: int) -> int:
+    """Cycles as ticks, rounded up; exact."""
+    return _up(cycles * PS_PER_MICROSECOND / clock_mhz / tick_ps)
+
+
+def accesses_of(
+    found: Mapping, macs: int, inputs: int, weights: int, outputs: int
+) -> dict[str, int]:
+    """Elements read and written at each level, by operand (A4).
+
+    A MAC reads two operands and a partial sum in L1 and writes one. What crosses
+    the NoC is one access of L2 and, on the way in, one of L1. Filling and
+    emptying L2 is an access each; a refetched partial output is two.
+    """
+    return {
+        "l1/input": macs + found.noc_in,
+        "l1/weight": macs + found.noc_w,
+        "l1/output": 2 * macs,
+        "l2/input": found.noc_in + inputs + found.reread_in,
+        "l2/weight": found.noc_w + weights + found.reread_w,
+        "l2/output": found.noc_up + found.noc_down + outputs + 2 * found.reread_out,
+    }
+
+
+def operands(
+    op: str, bounds: LoopBounds, tensors: list[Tensor], sample_bytes: int
+) -> tuple[Tensor | None, Tensor | None]:
+    """Which input tensors are the operands of the loops (A13).
+
+    The tensor whose size is nearest to the operand's, the latest made among
+    equals: residual inputs are older. The right operand only for ``matmul``; one
+    tensor alone is both operands.
+
+    Parameters
+    ----------
+    tensors
+        Inputs of the layer in the model's order.
+    sample_bytes
+        Samples times bytes per element.
+    """
+    if not tensors:
+        return None, None
+    b = bounds
+    rows, columns = (b.oy - 1) * b.stride + b.r, (b.ox - 1) * b.stride + b.s
+    left_bytes = b.groups * b.c * rows * columns * sample_bytes
+    latest = list(reversed(tensors))
+    left = min(latest, key=lambda u: abs(u.bytes - left_bytes))
+    if op != "matmul":
+        return left, None
+    right_bytes = b.groups * b.k * b.c * b.r * b.s * sample_bytes
+    others = [u for u in latest if u is not left] or [left]
+    return left, min(others, key=lambda u: abs(u.bytes - right_bytes))
+
+
+def _scaled(whole: int, part: int, of: int) -> int:
+    """`whole` times part/of, rounded up."""
+    return -(-whole * part // of)
+
+
+def _up(value: Fraction) -> int:
+    """Round up."""
+    return -(-value.numerator // value.denominator)
