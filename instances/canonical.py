@@ -9,6 +9,8 @@ and how numbers are written do not matter.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from fractions import Fraction
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
     Decoder = Callable[[Any, str], Any]
 
+_RATIO = re.compile(r"-?[0-9]{1,20}/[1-9][0-9]{0,19}")
+
 
 def to_canonical_json(instance: Instance) -> str:
     """Return the canonical text; it ends without a newline."""
@@ -61,7 +65,12 @@ def from_canonical_json(text: str) -> Instance:
         instance has faults (all of them).
     """
     try:
-        data = json.loads(text, parse_float=_no_float, parse_constant=_no_float)
+        data = json.loads(
+            text,
+            parse_float=_no_float,
+            parse_constant=_no_float,
+            object_pairs_hook=_no_twin,
+        )
     except ValueError as error:
         raise InstanceError([Fault("", str(error), "canonical JSON")]) from None
     data = _decode_mapping(data, "")
@@ -78,7 +87,7 @@ def _encode(value: object) -> object:
     if is_dataclass(value):
         names = [entry.name for entry in dataclass_fields(value)]
         return {name: _encode(getattr(value, name)) for name in names}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _encode(entry) for key, entry in value.items()}
     if isinstance(value, tuple):
         return [_encode(entry) for entry in value]
@@ -90,6 +99,13 @@ def _encode(value: object) -> object:
 
 def _no_float(text: str) -> None:
     raise ValueError(f"the number {text}")
+
+
+def _no_twin(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("a key that stands twice")
+    return entries
 
 
 def _refuse(path: str, value: object, expected: str) -> InstanceError:
@@ -117,12 +133,10 @@ def _decode_flag(value: Any, path: str) -> bool:
 def _decode_exact(value: Any, path: str) -> Fraction:
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
-    numerator, slash, denominator = str(value).partition("/")
-    digits = (numerator.removeprefix("-") + denominator).isdecimal()
-    if isinstance(value, str) and slash and digits and len(value) < 50:
-        below = int(denominator or 0)
-        if below > 1 and Fraction(int(numerator), below).denominator == below:
-            return Fraction(int(numerator), below)
+    if isinstance(value, str) and _RATIO.fullmatch(value):
+        number = Fraction(value)
+        if number.denominator > 1 and value == _encode(number):
+            return number
     raise _refuse(path, value, 'an integer or "num/den" in lowest terms')
 
 

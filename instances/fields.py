@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from instances.faults import Fault, suggestion
 from instances.keys import KEYS
+from instances.tree import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,11 +129,16 @@ def flag(reading: Reading, node: Node | None, default: bool = False) -> bool:
 
 
 def exact(reading: Reading, node: Node | None, default: Fraction | int = 1) -> Fraction:
-    """Return an exact number."""
+    """Return an exact number; a text "num/den" is one."""
     if node is None:
         return Fraction(default)
     if isinstance(node.value, int | Fraction) and not isinstance(node.value, bool):
         return Fraction(node.value)
+    if isinstance(node.value, str) and "/" in node.value:
+        # The only way to write one third in JSON is a text.
+        ratio = scalar(node.value)
+        if isinstance(ratio, Fraction):
+            return ratio
     reading.faults.append(node.fault(node.shown(), "a number"))
     return Fraction(default)
 

@@ -31,7 +31,7 @@ def read_tree(reading: Reading, path: Path) -> Node:
     """Return the tree of a file; faults of reading and of syntax are noted."""
     shown = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
         reading.faults.append(Fault("", f"{reason}", "a file to read", shown))
@@ -61,8 +61,8 @@ def find_packaged(folder: str, name: str) -> Path:
 
 
 def check_schema(reading: Reading, tree: Node, schema: str) -> None:
-    """Fault unless the file says that it has this schema."""
-    if not isinstance(tree.value, dict):
+    """Fault if the file says that it has another schema, or says nothing."""
+    if not isinstance(tree.value, dict) or not tree.value:
         return
     node = tree.value.get("schema")
     if node is None:

@@ -74,10 +74,12 @@ def load_instance(
         path = Path(source)
     reading = Reading()
     tree = read_tree(reading, path)
+    if reading.faults and not tree.value:
+        raise InstanceError(reading.faults)
     entries = tree.value if isinstance(tree.value, dict) else {}
     schema = entries.get("schema")
     if schema is not None and schema.value == CANONICAL_SCHEMA and not overrides:
-        return from_canonical_json(path.read_text(encoding="utf-8").strip())
+        return from_canonical_json(path.read_text(encoding="utf-8-sig"))
     return parse_instance(reading, _overridden(tree, overrides))
 
 

@@ -91,13 +91,16 @@ def parse_text(text: str, file: str) -> tuple[Node, list[Fault]]:
         got = (error.problem or "a syntax error").replace("\n", " ")
         faults.append(Fault("", got, "YAML", file, line))
         return Node({}, "", file, line), faults
+    except RecursionError:
+        faults.append(Fault("", "too deep a nesting", "a flat file", file))
+        return Node({}, "", file), faults
     except yaml.YAMLError as error:
         faults.append(Fault("", " ".join(str(error).split()), "YAML", file))
         return Node({}, "", file), faults
     if root is None:
         faults.append(Fault("", "an empty file", "a mapping", file))
         return Node({}, "", file), faults
-    return _convert(root, "", file, faults, 0), faults
+    return _convert(root, "", file, faults, ()), faults
 
 
 def from_python(data: object, file: str, path: str = "") -> Node:
@@ -144,13 +147,14 @@ def without(node: Node, keys: Sequence[str]) -> Node:
 
 
 def _convert(
-    node: yaml.Node, path: str, file: str, faults: list[Fault], depth: int
+    node: yaml.Node, path: str, file: str, faults: list[Fault], above: tuple[int, ...]
 ) -> Node:
-    """Turn a node of PyYAML into ours."""
+    """Turn a node of PyYAML into ours; `above` are the ids of those around it."""
     line = node.start_mark.line + 1
-    if depth > _DEEPEST:
+    if id(node) in above or len(above) > _DEEPEST:
         faults.append(Fault(path, "endless nesting", "a finite tree", file, line))
         return Node(None, path, file, line)
+    above = (*above, id(node))
     if isinstance(node, yaml.MappingNode):
         entries: dict[str, Node] = {}
         for key, value in node.value:
@@ -165,12 +169,12 @@ def _convert(
                 faults.append(Fault(end, got, expected, file, here))
                 continue
             entries[key.value] = replace(
-                _convert(value, end, file, faults, depth + 1), line=here
+                _convert(value, end, file, faults, above), line=here
             )
         return Node(entries, path, file, line)
     if isinstance(node, yaml.SequenceNode):
         items = [
-            _convert(item, join(path, index), file, faults, depth + 1)
+            _convert(item, join(path, index), file, faults, above)
             for index, item in enumerate(node.value)
         ]
         return Node(tuple(items), path, file, line)

@@ -1,0 +1,181 @@
+"""Builders against published totals."""
+
+from __future__ import annotations
+
+import pytest
+
+from instances.faults import InstanceError
+from instances.models import BUILDERS
+from instances.models.gpt2 import gpt2
+from instances.models.resnet import resnet
+
+
+def weights(model):
+    return sum(layer.weight_bytes for layer in model.layers)
+
+
+def macs(model):
+    return sum(layer.bounds.macs for layer in model.layers)
+
+
+def tensor(model, name):
+    return next(entry for entry in model.tensors if entry.name == name)
+
+
+def layer(model, name):
+    return next(entry for entry in model.layers if entry.name == name)
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks", "width", "parameters"),
+    [
+        ("small", 12, 768, 124_439_808),
+        ("medium", 24, 1024, 354_823_168),
+        ("large", 36, 1280, 774_030_080),
+        ("xl", 48, 1600, 1_557_611_200),
+    ],
+)
+def test_gpt2_parameters(size, blocks, width, parameters):
+    """The published count, the head sharing the token embedding.
+
+    Small, d = 768: layers 12·12·768² + 50257·768 = 84 934 656 + 38 597 376 =
+    123 532 032; positions 1024·768 = 786 432; per block biases 3d + d + 4d + d
+    and norms 4d: 12·13·768 = 119 808; last norm 2·768 = 1536. Sum 124 439 808.
+    """
+    model = gpt2(size)
+    assert len(model.layers) == 8 * blocks + 1
+    others = 1024 * width + blocks * 13 * width + 2 * width
+    assert weights(model) + others == parameters
+
+
+def test_gpt2_macs_at_128_tokens():
+    """T·12·d² a block, twice T²·d for attention, and the head for one token.
+
+    12·(128·12·768² + 2·128²·768) + 50257·768
+    = 12·(905 969 664 + 25 165 824) + 38 597 376 = 11 212 223 232.
+    """
+    assert macs(gpt2()) == 11_212_223_232
+    all_tokens = macs(gpt2(lm_head="all"))
+    assert all_tokens == 11_212_223_232 + 127 * 50_257 * 768
+    none = gpt2(lm_head="none")
+    assert macs(none) == 11_212_223_232 - 50_257 * 768
+    assert none.tensors[-1].output
+    assert none.layers[-1].name == "h11.ff2"
+
+
+def test_gpt2_tensors():
+    """Bytes count samples and precision; bounds and weights of one sample."""
+    model = gpt2(tokens=128, samples=3, bytes_per_element=2)
+    assert tensor(model, "embedded").bytes == 3 * 2 * 128 * 768
+    assert tensor(model, "h0.scores").bytes == 3 * 2 * 12 * 128 * 128
+    assert tensor(model, "h0.ff1").bytes == 3 * 2 * 128 * 3072
+    assert tensor(model, "lm_head").bytes == 3 * 2 * 50_257
+    assert layer(model, "h0.q").weight_bytes == 2 * 768 * 768
+    assert layer(model, "h0.scores").weight_bytes == 0
+    assert layer(model, "h0.scores").bounds.macs == 12 * 128 * 128 * 64
+    assert layer(model, "lm_head").bounds.oy == 1
+
+
+def test_gpt2_graph():
+    model = gpt2()
+    consumers = {entry.name: entry.consumers for entry in model.tensors}
+    assert consumers["embedded"] == ("h0.q", "h0.k", "h0.v", "h0.proj")
+    assert consumers["h0.scores"] == ("h0.context",)
+    assert consumers["h0.v"] == ("h0.context",)
+    assert consumers["h0.proj"] == ("h0.ff1", "h0.ff2")
+    assert consumers["h0.ff2"] == ("h1.q", "h1.k", "h1.v", "h1.proj")
+    assert consumers["h11.ff2"] == ("lm_head",)
+    assert [entry.name for entry in model.tensors if entry.output] == ["lm_head"]
+
+
+@pytest.mark.parametrize(
+    ("depth", "layers", "parameters"),
+    [
+        (18, 21, 11_689_512),
+        (34, 37, 21_797_672),
+        (50, 54, 25_557_032),
+        (101, 105, 44_549_160),
+        (152, 156, 60_192_808),
+    ],
+)
+def test_resnet_parameters(depth, layers, parameters):
+    """The count of torchvision: weights, two per normed channel, 1000 biases.
+
+    Depth 50: 25 502 912 + 2·26 560 + 1000 = 25 557 032; the normed channels are
+    the outputs of the 53 convolutions.
+    """
+    model = resnet(depth)
+    assert len(model.layers) == layers
+    convs = [entry for entry in model.layers if entry.op == "conv"]
+    norms = sum(2 * entry.bounds.k for entry in convs)
+    assert weights(model) + norms + 1000 == parameters
+    if depth == 50:
+        assert norms == 53_120
+
+
+@pytest.mark.parametrize(
+    ("depth", "total"),
+    [
+        (18, 1_814_073_344),
+        (34, 3_663_761_408),
+        (50, 4_089_184_256),
+        (101, 7_801_405_440),
+        (152, 11_513_626_624),
+    ],
+)
+def test_resnet_macs(depth, total):
+    """1.81, 3.66, 4.09, 7.80 and 11.51 GMAC, as torchvision states them."""
+    assert macs(resnet(depth)) == total
+
+
+def test_resnet50_shapes_and_graph():
+    """conv1 is left unpooled: 112·112·64 = 802 816 bytes."""
+    model = resnet(50)
+    names = [entry.name for entry in model.layers]
+    consumers = {entry.name: entry.consumers for entry in model.tensors}
+    assert tensor(model, "image").bytes == 3 * 224 * 224
+    assert tensor(model, "conv1").bytes == 802_816
+    assert consumers["conv1"] == ("layer1.0.conv1", "layer1.0.downsample")
+    first = names.index("layer1.0.downsample")
+    assert names[first + 1] == "layer1.0.conv3"
+    assert consumers["layer1.0.downsample"] == ("layer1.0.conv3",)
+    assert consumers["layer1.0.conv3"] == ("layer1.1.conv1", "layer1.1.conv3")
+    strided = [entry.name for entry in model.layers if entry.bounds.stride == 2]
+    assert strided == [
+        "conv1",
+        *(f"layer{i}.0.{end}" for i in (2, 3, 4) for end in ("conv2", "downsample")),
+    ]
+    assert layer(model, "layer4.2.conv3").bounds.oy == 7
+    assert tensor(model, "layer4.2.conv3").consumers == ("fc",)
+    assert tensor(model, "fc").output
+
+
+def test_resnet18_reads_the_pooled_shortcut_from_conv1():
+    consumers = {entry.name: entry.consumers for entry in resnet(18).tensors}
+    assert consumers["conv1"] == ("layer1.0.conv1", "layer1.0.conv2")
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_builders_scale_with_precision_and_samples(name):
+    one, two = BUILDERS[name](), BUILDERS[name](samples=2, bytes_per_element=3)
+    assert weights(two) == 3 * weights(one)
+    for small, large in zip(one.tensors, two.tensors, strict=True):
+        assert large.bytes == 6 * small.bytes
+    assert macs(one) == macs(two)
+    assert one.name == name
+
+
+@pytest.mark.parametrize(
+    ("call", "paths"),
+    [
+        (lambda: gpt2("huge", tokens=0), ["tokens", "size"]),
+        (lambda: gpt2(tokens=1025), ["tokens"]),
+        (lambda: gpt2(lm_head="first"), ["lm_head"]),
+        (lambda: resnet(51), ["depth"]),
+        (lambda: resnet(image=0, samples=-1), ["image", "samples"]),
+    ],
+)
+def test_bad_arguments(call, paths):
+    with pytest.raises(InstanceError) as error:
+        call()
+    assert [fault.path for fault in error.value.faults] == paths
