@@ -8,6 +8,7 @@ certificate; the checker says so and checks that the claim follows from it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +158,10 @@ class _Replay:
             self.same("instance_sha256", instance_sha256(instance), "it hashes to"),
             self.same("table_sha256", table.sha256, "it hashes to"),
         ]
-        if dumps(self.data["instance"]) != to_canonical_json(instance).strip():
-            self.violations.append("instance: not in canonical form")
+        canonical = {"instance": to_canonical_json(instance), "table": table.to_json()}
+        for key, text in canonical.items():
+            if dumps(self.data[key]) != dumps(json.loads(text)):
+                self.violations.append(f"{key}: not in canonical form")
         if all(hashes):
             self.checked.append("instance and cost table have the stated SHA-256")
         return again
@@ -179,15 +182,7 @@ class _Replay:
         for key in ("relaxed", "clashing"):
             for label in sorted(set(data[key]) - set(RULES)):
                 self.violations.append(f"{key}: there is no rule {label!r}")
-        runs = tuple(
-            EngineRun(
-                **{
-                    key: tuple(value) if isinstance(value, list) else value
-                    for key, value in run.items()
-                }
-            )
-            for run in data["runs"]
-        )
+        runs = tuple(_engine_run(run) for run in data["runs"])
         for k, run in enumerate(runs):
             self._run(k, run, objective)
         try:
@@ -271,15 +266,20 @@ class _Replay:
 
     def claims(self, outcome: Outcome[Schedule]) -> None:
         """The claim follows from value, bound and who proved the bound."""
-        for part, bound in zip(outcome.objective, outcome.bound, strict=True):
-            k = outcome.objective.index(part)
-            known = [r.bound[k] for r in outcome.runs if k < len(r.bound)]
-            if bound is not None and bound not in known:
-                self.violations.append(f"bound of {part}: no run states {bound}")
-            if bound is None and any(b is not None for b in known):
-                self.violations.append(f"bound of {part}: left out")
-            if k == 0 and any(b is not None and b > (bound or 0) for b in known):
-                self.violations.append(f"bound of {part}: not the best of the runs")
+        for k, part in enumerate(outcome.objective):
+            known = [run.bound[k] for run in outcome.runs if k < len(run.bound)]
+            best = max((b for b in known if b is not None), default=None)
+            if outcome.bound[k] != best:
+                self.violations.append(
+                    f"bound of {part}: got {outcome.bound[k]}, the runs state {best}"
+                )
+        values = [run.value[0] for run in outcome.runs if run.value]
+        found = min((v for v in values if v is not None), default=None)
+        if outcome.value[0] != found:
+            self.violations.append(
+                f"value of {outcome.objective[0]}: got {outcome.value[0]}, "
+                f"the runs state {found}"
+            )
         if outcome.clashing and outcome.claim != "infeasible":
             self.violations.append("clashing: only of what is proved infeasible")
         if self.data["claim"] not in CLAIMS:
@@ -294,6 +294,20 @@ class _Replay:
         engines = " and ".join(dict.fromkeys(provers)) or "nobody"
         text = NO_SCHEDULE.get(outcome.claim, NOT_REPLAYED)
         self.notes.append(text.format(engines=engines))
+
+
+def _engine_run(run: dict[str, Any]) -> EngineRun:
+    return EngineRun(
+        engine=run["engine"],
+        version=run["version"],
+        quantity=tuple(run["quantity"]),
+        value=tuple(run["value"]),
+        bound=tuple(run["bound"]),
+        infeasible=run["infeasible"],
+        why_stopped=run["why_stopped"],
+        seconds=run["seconds"],
+        notes=tuple(run["notes"]),
+    )
 
 
 _SOME = Schedule((), (), (), (), ())

@@ -1,0 +1,42 @@
+"""Certificates and scenarios as text for `chipsched show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from costmodel.build import build_table
+from costmodel.table import CostTable
+from formulation.certificate import dumps
+from formulation.checker import check
+from formulation.compile import compile_problem
+from formulation.pipelined.schedule import from_dict
+from formulation.pipelined.semantics import evaluate
+from instances.load import from_canonical_json
+from results.show import given, loads, overview, stages
+
+if TYPE_CHECKING:
+    from instances.schema import Instance
+
+
+def certificate_text(data: dict[str, Any], width: int) -> tuple[bool, str]:
+    """Return whether the checker accepts a certificate, and what it holds."""
+    verdict = check(data)
+    if not verdict.accepted:
+        return False, "\n".join(["refused", *verdict.violations])
+    instance = from_canonical_json(dumps(data["instance"]))
+    table = CostTable.from_json(dumps(data["table"]))
+    problem = compile_problem(instance, table)
+    if data["schedule"] is None:
+        return True, "\n".join(overview(problem, data, None, width))
+    schedule = from_dict(problem, data["schedule"])
+    worth = evaluate(problem, schedule)
+    lines = overview(problem, data, worth, width)
+    lines += ["", *stages(problem, schedule, width)]
+    lines += ["", *loads(problem, worth, width)]
+    return True, "\n".join(lines)
+
+
+def scenario_text(instance: Instance, width: int) -> str:
+    """Return what there is to schedule in a scenario."""
+    problem = compile_problem(instance, build_table(instance))
+    return "\n".join(given(problem, width))

@@ -1,0 +1,156 @@
+"""Scenario in, solved and checked: the one way from an instance to a claim."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from costmodel.build import build_table
+from formulation.certificate import make_certificate
+from formulation.checker import Verdict, check
+from formulation.compile import compile_problem
+from formulation.outcome import Outcome
+from formulation.pipelined.semantics import evaluate
+from formulation.solve import solve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from costmodel.table import CostTable
+    from formulation.outcome import Limits, Report
+    from formulation.pipelined.schedule import Schedule
+    from formulation.pipelined.semantics import Evaluation
+    from formulation.problem import Problem
+    from instances.schema import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An instance with its cost table and problem.
+
+    Parameters
+    ----------
+    seconds
+        What building took.
+    """
+
+    instance: Instance
+    table: CostTable
+    problem: Problem
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """An outcome with what the semantics and the checker say of it.
+
+    Parameters
+    ----------
+    worth
+        Of the schedule; `None` if there is none.
+    certificate
+        As a file has it.
+    """
+
+    prepared: Prepared
+    outcome: Outcome[Schedule]
+    worth: Evaluation | None
+    certificate: dict[str, Any]
+    verdict: Verdict
+
+
+def with_caps(
+    instance: Instance,
+    *,
+    period_ticks: int | None = None,
+    energy_pj: Fraction | None = None,
+    latency_ticks: dict[str, int] | None = None,
+) -> Instance:
+    """Return the instance with other caps; what is `None` stays as it is.
+
+    Raises
+    ------
+    InstanceError
+        If a cap is not acceptable or names an unknown model.
+    """
+    options = instance.options
+    if period_ticks is not None:
+        options = replace(options, period_cap_ticks=period_ticks)
+    if energy_pj is not None:
+        options = replace(options, energy_cap_pj=energy_pj)
+    if latency_ticks:
+        caps = {**options.latency_cap_ticks, **latency_ticks}
+        options = replace(options, latency_cap_ticks=caps)
+    return (
+        instance if options is instance.options else replace(instance, options=options)
+    )
+
+
+def prepare(instance: Instance) -> Prepared:
+    """Build the cost table and compile the problem."""
+    began = time.monotonic()
+    table = build_table(instance)
+    problem = compile_problem(instance, table)
+    return Prepared(instance, table, problem, time.monotonic() - began)
+
+
+def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
+    """Value the schedule, write the certificate and let the checker judge it."""
+    worth = None
+    if outcome.schedule is not None:
+        worth = evaluate(prepared.problem, outcome.schedule)
+    certificate = make_certificate(
+        prepared.instance, prepared.table, prepared.problem, outcome, worth
+    )
+    return Solved(prepared, outcome, worth, certificate, check(certificate))
+
+
+def solve_instance(
+    instance: Instance,
+    *,
+    objective: tuple[str, ...],
+    engine: str,
+    limits: Limits,
+    report: Report | None = None,
+) -> Solved:
+    """Solve an instance and check the answer.
+
+    Parameters
+    ----------
+    objective
+        Quantities in the order in which they are minimised.
+    engine
+        ``cpsat``, ``milp`` or ``both``.
+    """
+    prepared = prepare(instance)
+    outcome = solve(prepared.problem, objective, engine, limits, report)
+    return finish(prepared, outcome)
+
+
+def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
+    """Return one outcome of several engines' outcomes of the same problem.
+
+    The schedule is the best one, part by part; a bound of any engine holds for
+    all: later parts were bounded under an earlier value that was no smaller.
+    """
+    first = outcomes[0]
+    parts = range(len(first.objective))
+
+    def order(outcome: Outcome[Schedule]) -> list[tuple[bool, int]]:
+        return [(v is None, 0 if v is None else v) for v in outcome.value]
+
+    best = min(outcomes, key=order)
+    bounds = [[o.bound[k] for o in outcomes if o.bound[k] is not None] for k in parts]
+    return Outcome(
+        objective=first.objective,
+        schedule=best.schedule,
+        value=best.value,
+        bound=tuple(max(b) if b else None for b in bounds),  # type: ignore[type-var]
+        runs=tuple(run for outcome in outcomes for run in outcome.runs),
+        why_stopped=best.why_stopped,
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        relaxed=tuple(dict.fromkeys(r for o in outcomes for r in o.relaxed)),
+        clashing=next((o.clashing for o in outcomes if o.clashing), ()),
+    )
