@@ -66,7 +66,7 @@ def parse_instance(reading: Reading, tree: Node) -> Instance:
     precision = integer(reading, entries.get("bytes_per_element"))
     models: list[Model] = []
     rows = items(reading, entries.get("models"))
-    unknown_model = not rows
+    unknown_model = False
     for row in rows:
         model = parse_model(reading, row, max(precision, 1))
         if model is None:
@@ -102,14 +102,17 @@ def _add_checked(
     reading: Reading, error: InstanceError, no_package: bool, no_model: bool
 ) -> None:
     """Add faults of the built instance, but none that only follow from others."""
-    bad = {(fault.file, fault.path) for fault in reading.faults}
+    bad = {(fault.file, fault.path, fault.line) for fault in reading.faults}
+    if not bad:
+        reading.faults += [reading.located(fault) for fault in error.faults]
+        return
     for fault in error.faults:
         about_type = "chiplet_type" in fault.path or "transfer_ticks" in fault.path
         about_model = fault.expected.startswith("a model:") or fault.path == "models"
         if (no_package and about_type) or (no_model and about_model):
             continue
         located = reading.located(fault)
-        if (located.file, located.path) not in bad:
+        if (located.file, located.path, located.line) not in bad:
             reading.faults.append(located)
 
 

@@ -133,6 +133,7 @@ def _parse_chiplets(reading: Reading, nodes: tuple[Node, ...]) -> tuple[Chiplet,
     for router, node in enumerate(nodes):
         if node.value is not None:
             reading.places[f"package.chiplets[{len(chiplets)}]"] = node
+            reading.places[f"package.chiplets[{len(chiplets)}].type"] = node
             chiplets.append(Chiplet(text(reading, node), router))
     return tuple(chiplets)
 
@@ -258,4 +259,6 @@ def _parse_monolithic(reading: Reading, node: Node, depth: int) -> Package | Non
     [big] = result.types
     reading.places["package"] = whole["monolithic"]
     reading.places[f"package.types.{big}"] = whole["monolithic"]
+    if "dram_gb_s" in entries:
+        reading.places["package.dram.bandwidth_gb_s"] = entries["dram_gb_s"]
     return result
