@@ -25,10 +25,11 @@ class Nest:
     """Loop bounds of a mini-batch; `n` samples share the weights.
 
     1x1 layers of stride 1 have `y` = all positions of a sample, `x` = 1 (A10);
-    the samples of a ``matmul`` are groups.
+    the samples of a ``matmul`` are groups, `g1` of them to a sample.
     """
 
     g: int
+    g1: int
     n: int
     k: int
     c: int
@@ -93,6 +94,7 @@ def nest_of(bounds: LoopBounds, samples: int, shared: bool) -> Nest:
     flat = b.r == b.s == b.stride == 1
     return Nest(
         g=b.groups if shared else b.groups * samples,
+        g1=b.groups,
         n=samples if shared else 1,
         k=b.k,
         c=b.c,
@@ -183,7 +185,7 @@ def searched(family: Family, nest: Nest, num_pes: int, l1_elements: int) -> Arra
     """
     rows = {*sizes(nest.y), *(nest.y * m for m in sizes(nest.n))}
     options = {
-        "g": sizes(nest.g),
+        "g": tuple(sorted({*sizes(nest.g), *sizes(nest.g1)})),
         "k": sizes(nest.k),
         "c": sizes(nest.c),
         "r": (1, nest.r) if nest.r > 1 else (1,),

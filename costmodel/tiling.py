@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,18 @@ from costmodel.nest import Arrays, Nest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from fractions import Fraction
 
     from costmodel.templates import Ints
 
 Floats = npt.NDArray[np.float64]
 
-PARTS_G = (1, 4, 1 << 40)  # into how many parts the folds of a dimension are cut;
-PARTS_K = (1, 2, 4, 8, 32, 128, 1 << 40)  # the last one means one fold to a tile
-PARTS_C = (1, 2, 4, 16, 1 << 40)
-PARTS_Y = (1, 2, 4, 8, 32, 1 << 40)
+# Into how many parts the folds of a dimension are cut; ALL is one fold to a tile.
+ALL = 1 << 40
+PARTS_G = (1, ALL)
+PARTS_K = (1, 2, 4, 8, 32, 128, ALL)
+PARTS_C = (1, 2, 4, 16, ALL)
+PARTS_Y = (1, 2, 4, 8, 32, ALL)  # of the rows of one sample
+PARTS_N = (1, 2, 4)  # of the samples, if a tile covers more than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,21 @@ def _parts(folds: Ints, parts: Iterable[int]) -> list[Ints]:
     return [-(-folds // np.minimum(folds, p)) for p in parts]
 
 
+def _row_tiles(nest: Nest, y: Ints) -> Ints:
+    """Rows of L2 tiles: parts of a sample, then numbers of whole samples."""
+    samples = np.maximum(y // nest.y, 1)
+    rows = [
+        np.where(y < nest.y, np.minimum(y * folds, nest.y), y)
+        for folds in _parts(-(-nest.y // y), PARTS_Y)
+    ]
+    if nest.n > 1:
+        rows += [
+            np.minimum(samples * folds, nest.n) * nest.y
+            for folds in _parts(-(-nest.n // samples), PARTS_N)
+        ]
+    return np.stack(rows, 1)
+
+
 def _tile_sizes(nest: Nest, a: Arrays) -> tuple[Ints, Ints, Ints, Ints]:
     """Tile sizes along g, k, c, y: arrays (mappings, tilings)."""
     per_dim = []
@@ -92,25 +110,19 @@ def _tile_sizes(nest: Nest, a: Arrays) -> tuple[Ints, Ints, Ints, Ints]:
     ):
         folds = _parts(-(-bound // size), parts)
         per_dim.append(np.stack([np.minimum(size * f, bound) for f in folds], 1))
-    folds = _parts(nest.row_folds(a.y), PARTS_Y)
-    rows = np.stack([_whole(nest, a.y * f) for f in folds], 1)
-    counts = [part.shape[1] for part in (*per_dim, rows)]
-    grid = np.indices(counts).reshape(4, -1)
-    g, k, c = (part[:, index] for part, index in zip(per_dim, grid, strict=False))
-    return g, k, c, rows[:, grid[3]]
-
-
-def _whole(nest: Nest, rows: Ints) -> Ints:
-    """Rows of a tile, down to whole samples if it is larger than one."""
-    samples = np.minimum(rows // nest.y, nest.n)
-    return np.where(rows > nest.y, samples * nest.y, rows)
+    per_dim.append(_row_tiles(nest, a.y))
+    grid = np.indices([part.shape[1] for part in per_dim]).reshape(4, -1)
+    g, k, c, y = (part[:, at] for part, at in zip(per_dim, grid, strict=True))
+    return g, k, c, y
 
 
 def _ws(case: Case, g: Ints, k: Ints, c: Ints, y: Ints) -> Ints:
     """Working set in bytes: tiles of all operands, twice (double buffering)."""
     h = case.nest
     taps = h.r * h.s
-    weights = -(-g * k * c * taps * case.weight_bytes // h.weights)
+    share = Fraction(case.weight_bytes, h.weights)
+    tile = g * k * c * taps
+    weights = -(-tile * share.numerator // share.denominator)
     whole = np.maximum(y // h.y, 1)
     rows = np.where(y < h.y, (y - 1) * h.stride + h.r, whole * h.rows_in)
     inputs = g * c * rows * h.columns_in
@@ -128,7 +140,7 @@ def least_ws(case: Case, a: Arrays, hold: bool) -> Ints:
     return _ws(case, a.g, a.k, a.c, a.y)
 
 
-def _rereads(h: Nest, k: Ints, c: Ints, y: Ints) -> tuple[Ints, Ints, Ints]:
+def rereads(h: Nest, k: Ints, c: Ints, y: Ints) -> tuple[Ints, Ints, Ints]:
     """Elements read again: input, weights, outputs, in the best loop order.
 
     Tiles along groups are outermost and cost nothing. An operand is fetched again
@@ -173,7 +185,7 @@ def tilings(case: Case, a: Arrays) -> Tiled:
     noc_in = column.inputs + noc_w
     moved = noc_in + up + down
     cycles = array_cycles(case, column, moved)
-    again_in, again_w, again_out = _rereads(h, k, c, y)
+    again_in, again_w, again_out = rereads(h, k, c, y)
     again = again_in + again_w + 2 * again_out
     filled = h.inputs + h.weights + h.outputs + again
     return Tiled(

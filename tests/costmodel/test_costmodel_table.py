@@ -1,0 +1,184 @@
+"""The table: rounding, given costs, text form, errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from costmodel_cases import chiplet, gemm, instance, single
+
+from costmodel.build import build_table, operands, ticks, undominated
+from costmodel.table import CostTable, Mode, TableError
+from instances.load import load_instance
+from instances.schema import GivenMode, Layer, LoopBounds, Model, Tensor
+
+SHA = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def headline() -> CostTable:
+    return build_table(load_instance("headline"))
+
+
+def test_headline_has_all_rows_and_is_quick() -> None:
+    """151 layers on two types (2 x 151 rows), well within three seconds."""
+    given = load_instance("headline")
+    start = time.perf_counter()
+    table = build_table(given)
+    seconds = time.perf_counter() - start
+    types = {c.type for c in given.package.chiplets}
+    layers = {(m.name, layer.name) for m in given.models for layer in m.layers}
+    assert len(layers) == 151
+    assert {key[:2] for key in table.rows} == layers
+    assert {key[2] for key in table.rows} == types
+    assert seconds < 10
+    for modes in table.rows.values():
+        assert 1 <= len(modes) <= 4
+
+
+def test_round_trip(headline: CostTable, tmp_path) -> None:
+    path = tmp_path / "table.json"
+    headline.save(path)
+    again = CostTable.load(path)
+    assert again == headline
+    assert again.to_json() == headline.to_json() == path.read_text()
+    assert again.sha256 == headline.sha256
+    assert json.loads(headline.to_json())["schema"] == "cost-table/1"
+
+
+def test_text_does_not_depend_on_the_order_of_rows(headline: CostTable) -> None:
+    turned = replace(headline, rows=dict(reversed(list(headline.rows.items()))))
+    assert turned.sha256 == headline.sha256
+
+
+def test_empty_table_round_trip() -> None:
+    table = CostTable(SHA, 1, 1, {})
+    assert CostTable.from_json(table.to_json()) == table
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "not JSON"),
+        ("[]", "got list, expected an object"),
+        ('{"rows": [', "not JSON"),
+        ("{}", "instance_sha256: missing, expected a string"),
+        ('{"tick_ps": 0}', "tick_ps: got 0, expected an integer of at least 1"),
+        ('{"rows": [1]}', r"rows\[0\]: got 1, expected an object"),
+        ('{"rows": [{"ws_bytes": 1.5}]}', r"rows\[0\].ws_bytes: got 1.5"),
+        ('{"rows": [{"ri_bytes": {"u": -1}}]}', r"rows\[0\].ri_bytes: got"),
+        ('{"rows": [{"macs": true}]}', r"rows\[0\].macs: got True"),
+        ('{"rows": [{"colour": 1}]}', r"rows\[0\].colour: unknown"),
+        ('{"schema": "cost-table/9"}', "schema: got 'cost-table/9'"),
+        ('{"rows": [{"utilisation": NaN}]}', r"rows\[0\].utilisation: got nan"),
+    ],
+)
+def test_a_corrupt_file_is_one_error(text: str, expected: str, tmp_path) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(text)
+    with pytest.raises(TableError, match=expected) as caught:
+        CostTable.load(path)
+    assert all(fault.startswith(str(path)) for fault in caught.value.faults)
+
+
+def test_all_faults_are_listed() -> None:
+    with pytest.raises(TableError) as caught:
+        CostTable.from_json('{"schema": "cost-table/1", "tick_ps": -1, "rows": 3}')
+    assert len(caught.value.faults) == 4
+
+
+def test_not_text(tmp_path) -> None:
+    path = tmp_path / "table.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TableError, match="not text"):
+        CostTable.load(path)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "clock", "tick_ps", "expected"),
+    [
+        (5, "500", 2000, 5),  # a tick is a cycle
+        (5, "500", 4000, 3),  # 2.5 ticks
+        (3, "1000", 1, 3000),
+        (1, "333.3", 1, 3001),  # 3000.30003 ps
+    ],
+)
+def test_ticks_round_up(cycles: int, clock: str, tick_ps: int, expected: int) -> None:
+    assert ticks(cycles, Fraction(clock), tick_ps) == expected
+
+
+def test_given_costs_are_the_table() -> None:
+    """Just those rows, unchanged, modes in their order."""
+    kind = chiplet("ws")
+    costs = (
+        GivenMode("m", "gemm", "ws", 7, 8, 9, 1, {"in": 2}, 3, False),
+        GivenMode("m", "gemm", "ws", 6, 9, 9),
+    )
+    given = instance([kind], (single(gemm(4, 2, 2)),), costs=costs)
+    table = build_table(given, SHA)
+    assert table.rows == {
+        ("m", "gemm", "ws"): (
+            Mode(7, 8, 9, 1, {"in": 2}, 3, False),
+            Mode(6, 9, 9),
+        )
+    }
+    assert CostTable.from_json(table.to_json()) == table
+
+
+def test_no_row_where_nothing_fits() -> None:
+    small, big = chiplet("ws", l2_bytes=4), chiplet("os")
+    table = build_table(instance([small, big], (single(gemm(4, 2, 2)),)), SHA)
+    assert set(table.rows) == {("m", "gemm", "os")}
+
+
+def test_fixed_mappings_are_dataflows() -> None:
+    """`rs_fixed` is the template `rs`; too few PEs is an error that says so."""
+    kinds = [chiplet(d, num_pes=64) for d in ("kcp_ws", "yxp_os", "rs_fixed")]
+    table = build_table(instance(kinds, (single(gemm(4, 2, 2)),)), SHA)
+    assert len(table.rows) == 3
+    bad = instance([chiplet("kcp_ws", num_pes=8)], (single(gemm(4, 2, 2)),))
+    with pytest.raises(ValueError, match="num_pes: got 8"):
+        build_table(bad, SHA)
+    bad = instance([chiplet("magic")], (single(gemm(4, 2, 2)),))
+    with pytest.raises(ValueError, match="dataflow: got 'magic'"):
+        build_table(bad, SHA)
+
+
+def test_dominated_modes_go() -> None:
+    """The second is worse in energy, equal elsewhere; the third trades."""
+    fast, worse, small = Mode(5, 5, 9), Mode(5, 6, 9), Mode(6, 5, 3)
+    assert undominated([small, worse, fast, fast]) == (fast, small)
+    assert undominated([Mode(5, 5, 9, ri_bytes={"u": 1}), fast]) == (fast,)
+
+
+def test_of_more_than_four_the_fastest_and_the_last_three_stay() -> None:
+    modes = [Mode(n, 1, 10 - n) for n in range(1, 7)]
+    assert undominated(modes) == (modes[0], *modes[3:])
+
+
+def test_operands_are_told_by_size() -> None:
+    """Scores (2x4x4) times values (2x4x8): scores left, values right."""
+    bounds = LoopBounds(k=8, c=4, oy=4, groups=2)
+    values, scores = Tensor("v", None, ("l",), 64), Tensor("s", "x", ("l",), 32)
+    assert operands("matmul", bounds, [values, scores], 1) == (scores, values)
+    stream, context = Tensor("r", None, ("l",), 16), Tensor("c", "x", ("l",), 16)
+    left, right = operands("gemm", LoopBounds(k=4, c=4, oy=4), [stream, context], 1)
+    assert (left, right) == (context, None)
+
+
+def test_refetch_is_booked_to_the_operands() -> None:
+    """A product of 64x64 operands with 1 KiB of L2 has to read some again."""
+    layer = Layer("p", "matmul", LoopBounds(k=64, c=64, oy=64), 0)
+    tensors = (
+        Tensor("a", None, ("p",), 4096),
+        Tensor("b", None, ("p",), 4096),
+        Tensor("out", "p", (), 4096, output=True),
+    )
+    model = Model("m", (layer,), tensors)
+    table = build_table(instance([chiplet("os", l2_bytes=1024)], (model,)), SHA)
+    for mode in table.rows["m", "p", "os"]:
+        assert sum(mode.ri_bytes.values()) + mode.ro_bytes > 0
+        assert set(mode.ri_bytes) <= {"a", "b"}
