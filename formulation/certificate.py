@@ -157,11 +157,17 @@ def make_certificate(
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file whole or not at all.
 
+    A link is followed; what is no regular file (``/dev/null``) is written to.
+
     Raises
     ------
     OSError
         If the folder cannot be written to.
     """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -9,126 +9,42 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from results.failures import BAD_INPUT, REFUSED, Refused, input_errors
+from results.options import (
+    OBJECTIVES,
+    exact,
+    fraction_of_gap,
+    json_option,
+    latency_caps,
+    limits_options,
+    writable,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from fractions import Fraction
 
     from instances.schema import Instance
 
-OPTIMAL, BAD_INPUT, INFEASIBLE, STOPPED, REFUSED, ABORTED = 0, 1, 2, 3, 4, 130
+OPTIMAL, INFEASIBLE, STOPPED, ABORTED = 0, 2, 3, 130
 EXIT_CODES = {
     "optimal": OPTIMAL,
     "infeasible": INFEASIBLE,
     "feasible": STOPPED,
     "unknown": STOPPED,
 }
-OBJECTIVES = ("period", "energy", "period,energy")
 DEFAULT_SECONDS = 60.0
-
-
-@contextmanager
-def _input_errors() -> Iterator[None]:
-    """Turn what is wrong with the user's files into one message."""
-    from costmodel.table import TableError
-    from formulation.certificate import CertificateError
-    from formulation.compile import CompileError
-    from instances.faults import InstanceError
-
-    try:
-        yield
-    except (InstanceError, TableError, CompileError, CertificateError) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
 def _load(scenario: str) -> Instance:
     from instances.load import load_instance
 
     return load_instance(scenario)
-
-
-def _writable(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Refuse an output that could not be written, before anything is computed."""
-    if value is None:
-        return None
-    path = Path(value)
-    folder = path.parent
-    if path.is_dir():
-        raise click.BadParameter(f"{value} is a folder", ctx, param)
-    if not folder.is_dir():
-        raise click.BadParameter(f"there is no folder {folder}", ctx, param)
-    if not os.access(folder, os.W_OK) or (
-        path.exists() and not os.access(path, os.W_OK)
-    ):
-        raise click.BadParameter(f"{value} cannot be written", ctx, param)
-    return path
-
-
-def _gap(ctx: click.Context, param: click.Parameter, value: str) -> Fraction:
-    from fractions import Fraction
-
-    text = value.strip()
-    try:
-        gap = Fraction(text.removesuffix("%"))
-    except (ValueError, ZeroDivisionError) as error:
-        raise click.BadParameter(f"{value!r} is not a number", ctx, param) from error
-    if text.endswith("%"):
-        gap /= 100
-    if not 0 <= gap < 1:
-        raise click.BadParameter(f"{value!r} is not in [0, 1)", ctx, param)
-    return gap
-
-
-def _energy(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    from fractions import Fraction
-
-    if value is None:
-        return None
-    try:
-        return Fraction(value)
-    except (ValueError, ZeroDivisionError) as error:
-        raise click.BadParameter(f"{value!r} is not a number", ctx, param) from error
-
-
-def _latencies(
-    ctx: click.Context, param: click.Parameter, value: Sequence[str]
-) -> dict[str, int]:
-    caps = {}
-    for text in value:
-        model, equals, ticks = text.rpartition("=")
-        if not equals or not ticks.isdigit():
-            raise click.BadParameter(f"{text!r} is not MODEL=TICKS", ctx, param)
-        caps[model] = int(ticks)
-    return caps
-
-
-def _limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that solves."""
-    workers = click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        default=2,
-        show_default=True,
-        help="Threads of an engine.",
-    )
-    seed = click.option(
-        "--seed",
-        type=click.IntRange(min=0, max=2**31 - 1),
-        default=1,
-        show_default=True,
-        help="Random seed of an engine.",
-    )
-    return workers(seed(command))
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="JSON alone on stdout.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -165,20 +81,22 @@ def cli() -> None:
     metavar="SECONDS",
     help="Per engine; 0 for none.",
 )
-@click.option("--gap", callback=_gap, default="0", help="Stop there, as 0.01 or 1%.")
-@_limits_options
+@click.option(
+    "--gap", callback=fraction_of_gap, default="0", help="Stop there, as 0.01 or 1%."
+)
+@limits_options
 @click.option("--period-cap", type=click.IntRange(min=1), metavar="TICKS")
-@click.option("--energy-cap", callback=_energy, metavar="PJ", help="Per round.")
+@click.option("--energy-cap", callback=exact, metavar="PJ", help="Per round.")
 @click.option(
     "--latency-cap",
-    callback=_latencies,
+    callback=latency_caps,
     multiple=True,
     metavar="MODEL=TICKS",
     help="May be given several times.",
 )
-@_json
+@json_option
 @click.option(
-    "--out", callback=_writable, metavar="FILE", help="Where the certificate goes."
+    "--out", callback=writable, metavar="FILE", help="Where the certificate goes."
 )
 def solve(
     scenario: str,
@@ -201,14 +119,19 @@ def solve(
     from results.progress import reporting
     from results.run import solve_instance, with_caps
 
-    with _input_errors():
+    with input_errors():
         instance = with_caps(
             _load(scenario),
             period_ticks=period_cap,
             energy_pj=energy_cap,
             latency_ticks=latency_cap,
         )
-    with _input_errors(), stop_on_interrupt() as stop, reporting() as report:
+    with (
+        input_errors(),
+        engine_errors(),
+        stop_on_interrupt() as stop,
+        reporting() as report,
+    ):
         limits = Limits(
             seconds=time_limit or None, workers=workers, seed=seed, gap=gap, stop=stop
         )
@@ -222,11 +145,9 @@ def solve(
             )
         )
     if not solved.verdict.accepted:
-        click.echo("the checker refused the answer:", err=True)
-        click.echo("\n".join(solved.verdict.violations), err=True)
-        return REFUSED
+        raise Refused("the checker refused: " + "\n".join(solved.verdict.violations))
     if out is not None:
-        with _input_errors():
+        with input_errors():
             write_certificate(out, solved.certificate)
     _print_solved(solved, as_json, out)
     return EXIT_CODES[solved.outcome.status]
@@ -258,14 +179,14 @@ def _print_solved(solved: Any, as_json: bool, out: Path | None) -> None:
     metavar="SCENARIO",
     help="Also build this scenario and compare the hashes.",
 )
-@_json
+@json_option
 def check(certificate: Path, against: str | None, as_json: bool) -> int:
     """Replay CERTIFICATE from its file alone, without any solver."""
     from formulation.certificate import read_certificate
     from formulation.checker import check as replay
     from formulation.checker import check_against
 
-    with _input_errors():
+    with input_errors():
         data = read_certificate(certificate)
         if against is None:
             verdict = replay(data)
@@ -291,13 +212,13 @@ def check(certificate: Path, against: str | None, as_json: bool) -> int:
 
 @cli.command()
 @click.argument("scenario")
-@_json
+@json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV alone on stdout.")
 def cost(scenario: str, as_json: bool, as_csv: bool) -> int:
     """Print the cost table of SCENARIO: every mode of every layer and type."""
     from costmodel.build import build_table
 
-    with _input_errors():
+    with input_errors():
         table = build_table(_load(scenario))
     if as_json:
         click.echo(table.to_json(), nl=False)
@@ -328,9 +249,95 @@ def show(source: str) -> int:
             accepted, text = certificate_text(data, screen_width())
             click.echo(text)
             return OPTIMAL if accepted else REFUSED
-    with _input_errors():
+    with input_errors():
         click.echo(scenario_text(_load(source), screen_width()))
     return OPTIMAL
+
+
+@cli.command()
+@click.option(
+    "--scenario",
+    default="headline-contiguous",
+    show_default=True,
+    help="Workload and package that the rows are variants of.",
+)
+@click.option(
+    "--objective", type=click.Choice(OBJECTIVES), default="period", show_default=True
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of CP-SAT, each row; 0 for none.",
+)
+@click.option(
+    "--milp-limit",
+    type=click.FloatRange(min=0),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of HiGHS, each row; 0 leaves it out.",
+)
+@limits_options
+@json_option
+@click.option(
+    "--out",
+    callback=writable,
+    metavar="FILE",
+    help="One JSON line a row; rows that it holds already are not run again.",
+)
+def headline(
+    scenario: str,
+    objective: str,
+    time_limit: float,
+    milp_limit: float,
+    workers: int,
+    seed: int,
+    as_json: bool,
+    out: Path | None,
+) -> int:
+    """GPT-2 + ResNet-50: every 2x2 mix of dataflows against one large die."""
+    from results.compare import Effort
+    from results.headline import headline as run_headline
+    from results.interrupt import in_background, stop_on_interrupt
+    from results.progress import reporting
+    from results.record import Runs
+    from results.tables import headline as table
+
+    effort = Effort(
+        objective=tuple(objective.split(",")),
+        seconds=time_limit or None,
+        milp_seconds=milp_limit,
+        workers=workers,
+        seed=seed,
+    )
+    with (
+        input_errors(),
+        engine_errors(),
+        stop_on_interrupt() as stop,
+        reporting() as report,
+    ):
+        runs = Runs(out)
+        lines = in_background(
+            lambda: run_headline(
+                effort, runs, scenario=scenario, stop=stop, report=report
+            )
+        )
+    if as_json:
+        import json
+
+        answer = {"rows": table.with_gains(lines), "paper": table.PAPER}
+        click.echo(json.dumps(answer, indent=1))
+    else:
+        from results.text import screen_width
+
+        click.echo(table.as_text(lines, screen_width()))
+    codes = {EXIT_CODES[line["status"]] for line in lines} | (
+        {STOPPED} if stop.is_set() else set()
+    )
+    return max(codes, default=STOPPED)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -340,7 +347,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = cli.main(args, prog_name="chipsched", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        code = BAD_INPUT
+        code = REFUSED if isinstance(error, Refused) else BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
         click.echo("aborted: nothing was written", err=True)
         sys.stdout.flush()

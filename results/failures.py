@@ -1,0 +1,78 @@
+"""Errors that are the user's to mend, as one message and an exit code."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BAD_INPUT, REFUSED = 1, 4
+
+
+class Refused(click.ClickException):
+    """An answer of our own that does not stand; nothing is claimed."""
+
+    exit_code = REFUSED
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Turn what is wrong with the user's files into one message.
+
+    Raises
+    ------
+    click.ClickException
+        Instead of the errors of files, instances, tables and certificates.
+    """
+    from costmodel.table import TableError
+    from formulation.certificate import CertificateError
+    from formulation.compile import CompileError
+    from instances.faults import InstanceError
+    from results.record import RecordError
+
+    try:
+        yield
+    except (
+        InstanceError,
+        TableError,
+        CompileError,
+        CertificateError,
+        RecordError,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Turn a contradiction between engines, semantics and checker into code 4.
+
+    Raises
+    ------
+    Refused
+        Instead of the errors by which solving fails loudly.
+    """
+    from formulation.solve import DisagreementError
+    from results.compare import RefusedError
+
+    try:
+        yield
+    except (DisagreementError, RefusedError) as error:
+        raise Refused(f"the answer does not stand:\n{error}") from error
+    except RuntimeError as error:
+        # The engines' own error; their modules import solvers, so it goes by name.
+        if not type(error).__module__.startswith("formulation.engines."):
+            raise
+        raise Refused(f"the engine failed: {error}") from error
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Both: what can go wrong while something is solved."""
+    with input_errors(), engine_errors():
+        yield

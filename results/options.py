@@ -1,0 +1,103 @@
+"""Options of the command and what their texts may be. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from fractions import Fraction
+
+OBJECTIVES = ("period", "energy", "period,energy")
+
+
+def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Refuse an output that could not be written, before anything is computed."""
+    if value is None:
+        return None
+    path = Path(value)
+    folder = path.parent
+    if path.is_dir():
+        raise click.BadParameter(f"{value} is a folder", ctx, param)
+    if not folder.is_dir():
+        raise click.BadParameter(f"there is no folder {folder}", ctx, param)
+    special = path.exists() and not path.is_file()  # /dev/null
+    try:
+        if not special:
+            tempfile.TemporaryFile(dir=path.resolve().parent).close()
+    except OSError as error:
+        text = f"{value} cannot be written: {error.strerror}"
+        raise click.BadParameter(text, ctx, param) from error
+    if path.exists() and not os.access(path, os.W_OK):
+        raise click.BadParameter(f"{value} cannot be written", ctx, param)
+    return path
+
+
+def fraction_of_gap(ctx: click.Context, param: click.Parameter, value: str) -> Fraction:
+    """Return a relative gap given as 0.01 or 1%."""
+    from fractions import Fraction
+
+    text = value.strip()
+    try:
+        gap = Fraction(text.removesuffix("%"))
+    except (ValueError, ZeroDivisionError) as error:
+        raise click.BadParameter(f"{value!r} is not a number", ctx, param) from error
+    if text.endswith("%"):
+        gap /= 100
+    if not 0 <= gap < 1:
+        raise click.BadParameter(f"{value!r} is not in [0, 1)", ctx, param)
+    return gap
+
+
+def exact(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Return a number exactly as it was written."""
+    from fractions import Fraction
+
+    if value is None:
+        return None
+    try:
+        return Fraction(value)
+    except (ValueError, ZeroDivisionError) as error:
+        raise click.BadParameter(f"{value!r} is not a number", ctx, param) from error
+
+
+def latency_caps(
+    ctx: click.Context, param: click.Parameter, value: Sequence[str]
+) -> dict[str, int]:
+    """Return caps given as MODEL=TICKS."""
+    caps = {}
+    for text in value:
+        model, equals, ticks = text.rpartition("=")
+        if not equals or not ticks.isdigit():
+            raise click.BadParameter(f"{text!r} is not MODEL=TICKS", ctx, param)
+        caps[model] = int(ticks)
+    return caps
+
+
+def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that solves."""
+    workers = click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=2,
+        show_default=True,
+        help="Threads of an engine.",
+    )
+    seed = click.option(
+        "--seed",
+        type=click.IntRange(min=0, max=2**31 - 1),
+        default=1,
+        show_default=True,
+        help="Random seed of an engine.",
+    )
+    return workers(seed(command))
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="JSON alone on stdout."
+)
