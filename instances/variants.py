@@ -49,25 +49,16 @@ def monolithic(
         If there is no such chiplet type.
     """
     [kind] = _find_types(package, [chiplet_type])
-    kinds = [package.types[chiplet.type] for chiplet in package.chiplets]
-    if num_pes is None:
-        num_pes = sum(entry.num_pes for entry in kinds)
-    if l2_bytes is None:
-        l2_bytes = sum(entry.l2_bytes for entry in kinds)
-    if noc_bytes_per_cycle is None:
-        noc_bytes_per_cycle = sum(
-            (entry.noc_bytes_per_cycle for entry in kinds), Fraction(0)
-        )
-    big = replace(
-        kind,
-        name=f"{kind.name}-monolithic",
-        num_pes=num_pes,
-        l2_bytes=l2_bytes,
-        noc_bytes_per_cycle=noc_bytes_per_cycle,
-        static_power_mw=sum((entry.static_power_mw for entry in kinds), Fraction(0)),
-    )
+    big = _summed(kind, [package.types[entry.type] for entry in package.chiplets])
+    if num_pes is not None:
+        big = replace(big, num_pes=num_pes)
+    if l2_bytes is not None:
+        big = replace(big, l2_bytes=l2_bytes)
+    if noc_bytes_per_cycle is not None:
+        big = replace(big, noc_bytes_per_cycle=noc_bytes_per_cycle)
     total = package.dram.bandwidth_gb_s if dram_gb_s is None else dram_gb_s
-    whole = (Interface(0, Fraction(1)),)
+    one = (Interface(0, Fraction(1)),)
+    dram = replace(package.dram, bandwidth_gb_s=total, interfaces=one, mode="shared")
     return Package(
         name=f"monolithic-{kind.name}" if name is None else name,
         topology="mesh",
@@ -78,9 +69,7 @@ def monolithic(
         links=(),
         port_in_gb_s=None,
         port_out_gb_s=None,
-        dram=replace(
-            package.dram, bandwidth_gb_s=total, interfaces=whole, mode="shared"
-        ),
+        dram=dram,
         source=f"one die with the resources of {package.name}",
     )
 
@@ -172,6 +161,19 @@ def with_models(
     """Return the same package, options and quanta with another workload."""
     name = instance.name if name is None else name
     return replace(instance, models=tuple(models), name=name)
+
+
+def _summed(kind: ChipletType, kinds: Sequence[ChipletType]) -> ChipletType:
+    """Chiplet type like `kind` with the resources of all `kinds` together."""
+    noc = sum((entry.noc_bytes_per_cycle for entry in kinds), Fraction(0))
+    return replace(
+        kind,
+        name=f"{kind.name}-monolithic",
+        num_pes=sum(entry.num_pes for entry in kinds),
+        l2_bytes=sum(entry.l2_bytes for entry in kinds),
+        noc_bytes_per_cycle=noc,
+        static_power_mw=sum((entry.static_power_mw for entry in kinds), Fraction(0)),
+    )
 
 
 def _find_types(package: Package, names: Sequence[str]) -> list[ChipletType]:

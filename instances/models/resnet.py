@@ -79,6 +79,15 @@ def resnet(
     size = _halved(image)
     tensor = _conv(graph, "conv1", 64, 3, size, [tensor], kernel=7, stride=2)
     size = _halved(size)
+    tensor, channels = _groups(graph, tensor, size, counts, bottleneck)
+    graph.layer("fc", "gemm", LoopBounds(k=CLASSES, c=channels, oy=1), [tensor])
+    return graph.finish(name, mini_batches, SOURCE)
+
+
+def _groups(
+    graph: Graph, tensor: str, size: int, counts: Sequence[int], bottleneck: bool
+) -> tuple[str, int]:
+    """Add the four groups of blocks; returns the last tensor and its channels."""
     channels = 64
     for group, count in enumerate(counts):
         for index in range(count):
@@ -89,8 +98,7 @@ def resnet(
             tensor = block(graph, path, tensor, channels, width, size, stride)
             size = size if stride == 1 else _halved(size)
             channels = 4 * width if bottleneck else width
-    graph.layer("fc", "gemm", LoopBounds(k=CLASSES, c=channels, oy=1), [tensor])
-    return graph.finish(name, mini_batches, SOURCE)
+    return tensor, channels
 
 
 def _halved(size: int) -> int:
