@@ -126,12 +126,7 @@ def solve(
             energy_pj=energy_cap,
             latency_ticks=latency_cap,
         )
-    with (
-        input_errors(),
-        engine_errors(),
-        stop_on_interrupt() as stop,
-        reporting() as report,
-    ):
+    with failures(), stop_on_interrupt() as stop, reporting() as report:
         limits = Limits(
             seconds=time_limit or None, workers=workers, seed=seed, gap=gap, stop=stop
         )
@@ -313,12 +308,7 @@ def headline(
         workers=workers,
         seed=seed,
     )
-    with (
-        input_errors(),
-        engine_errors(),
-        stop_on_interrupt() as stop,
-        reporting() as report,
-    ):
+    with failures(), stop_on_interrupt() as stop, reporting() as report:
         runs = Runs(out)
         lines = in_background(
             lambda: run_headline(
