@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from results.failures import BAD_INPUT, REFUSED, Refused, input_errors
+from results.failures import BAD_INPUT, REFUSED, Refused, failures, input_errors
 from results.options import (
     OBJECTIVES,
     exact,
