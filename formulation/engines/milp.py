@@ -1,0 +1,327 @@
+"""Mixed-integer linear programs: PuLP to state them, HiGHS to solve and to bound them.
+
+Nothing here knows about schedules. CBC, which PuLP brings along, gives a second
+opinion without a bound. What a solver says of itself is taken from its own model
+status, never from PuLP's: PuLP calls a run that hit its time limit optimal.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import highspy
+import numpy as np
+import pulp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from formulation.outcome import Limits
+
+Var = Any  # a pulp.LpVariable; PuLP is not typed
+Terms = list[tuple[Var, float]]
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+SENSES = {
+    "<=": pulp.LpConstraintLE,
+    "==": pulp.LpConstraintEQ,
+    ">=": pulp.LpConstraintGE,
+}
+CALLBACKS = highspy.cb.HighsCallbackType
+STATUS = highspy.HighsModelStatus
+# Tighter than HiGHS's 1e-6: a binary that is 1e-6 off moves a layer of 10^6 ticks
+# by one tick, or a megabyte of weights by a byte.
+TOLERANCES = {"mip_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9}
+
+
+class EngineError(RuntimeError):
+    """An engine contradicts the semantics or itself: a bug, never an answer."""
+
+
+class Program:
+    """A minimisation, stated row by row."""
+
+    def __init__(self, name: str) -> None:
+        self.lp: Any = pulp.LpProblem(name, pulp.LpMinimize)
+        self.variables: list[Var] = []
+        self._rows: dict[str, int] = {}
+
+    def _variable(self, name: str, low: float, high: float | None, kind: str) -> Var:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"variable {name!r}: PuLP would rewrite this name")
+        self.variables.append(self.lp.add_variable(name, low, high, kind))
+        return self.variables[-1]
+
+    def binary(self, name: str) -> Var:
+        """Add a variable that is 0 or 1."""
+        return self._variable(name, 0, 1, pulp.LpInteger)
+
+    def integer(self, name: str, low: int, high: int | None = None) -> Var:
+        """Add an integer variable; it needs a finite lower bound."""
+        return self._variable(name, low, high, pulp.LpInteger)
+
+    def real(self, name: str, low: float = 0, high: float | None = None) -> Var:
+        """Add a continuous variable."""
+        return self._variable(name, low, high, pulp.LpContinuous)
+
+    def row(self, label: str, terms: Iterable[tuple[Var, float]], sense: str,
+            right: float) -> None:  # fmt: skip
+        """Add Σ terms `sense` right; a variable may occur several times."""
+        total: dict[Var, float] = {}
+        for var, factor in terms:
+            total[var] = total.get(var, 0) + factor
+        kept = {var: factor for var, factor in total.items() if factor != 0}
+        number = self._rows.get(label, 0)
+        self._rows[label] = number + 1
+        self.lp.addConstraint(
+            pulp.LpConstraint(
+                pulp.LpAffineExpression(kept), SENSES[sense], f"{label}_{number}", right
+            )
+        )
+
+    def minimise(self, terms: Terms) -> None:
+        """Set the objective, which must be bounded below by variables' bounds."""
+        self.lp.setObjective(pulp.LpAffineExpression(dict(terms)))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a solver said.
+
+    Parameters
+    ----------
+    status
+        ``optimal`` (to the gap asked for), ``infeasible``, ``time limit``,
+        ``interrupted`` or ``unknown``.
+    bound
+        Of the objective; `None`: nothing proved.
+    values
+        Variable → value of the best solution; `None`: no solution.
+    start_taken
+        Whether the start was feasible; `None`: none given, or not known.
+    """
+
+    status: str
+    bound: float | None
+    values: dict[Var, float] | None
+    start_taken: bool | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Called during a run.
+
+    Parameters
+    ----------
+    solution
+        With every better solution.
+    bound
+        With the proved bound of the objective, now and then.
+    """
+
+    solution: Callable[[dict[Var, float]], None]
+    bound: Callable[[float], None]
+
+
+class _Highs(pulp.HiGHS):  # type: ignore[misc]
+    """PuLP's HiGHS with an interruptible run, a start and a fast hand-over."""
+
+    def __init__(
+        self,
+        columns: list[Var],
+        news: News,
+        stop: threading.Event | None,
+        **options: Any,
+    ) -> None:
+        # The log must be on for its callback to be called.
+        super().__init__(msg=True, log_to_console=False, **options)
+        self.columns, self.news, self.stop = columns, news, stop
+        self.fault: BaseException | None = None
+        self.start_taken: bool | None = None
+
+    def buildSolverModel(self, lp: Any) -> None:
+        """Pass the model as arrays (PuLP: one call a row)."""
+        for i, var in enumerate(self.columns):
+            var.index = i
+        rows = lp.constraints()
+        cells = [[(v.index, f) for v, f in row.items()] for row in rows]
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = len(self.columns), len(rows)
+        model.col_cost_ = np.array([lp.objective.get(v, 0.0) for v in self.columns])
+        model.col_lower_ = np.array([_low(v.lowBound) for v in self.columns])
+        model.col_upper_ = np.array([_high(v.upBound) for v in self.columns])
+        model.row_lower_ = np.array([_low(row.getLb()) for row in rows])
+        model.row_upper_ = np.array([_high(row.getUb()) for row in rows])
+        model.integrality_ = [
+            highspy.HighsVarType.kInteger
+            if v.cat == pulp.LpInteger
+            else highspy.HighsVarType.kContinuous
+            for v in self.columns
+        ]
+        matrix = model.a_matrix_
+        matrix.format_ = highspy.MatrixFormat.kRowwise
+        matrix.start_ = np.cumsum([0, *(len(row) for row in cells)]).astype(np.int32)
+        flat = [cell for row in cells for cell in row]
+        matrix.index_ = np.array([i for i, _ in flat], dtype=np.int32)
+        matrix.value_ = np.array([f for _, f in flat], dtype=np.float64)
+        lp.solverModel.passModel(model)
+
+    def callSolver(self, lp: Any) -> None:
+        """Run in a thread of its own, so that the main one can take signals."""
+        highs = lp.solverModel
+        highs.setCallback(self._heard, None)
+        for kind in (
+            CALLBACKS.kCallbackLogging,
+            CALLBACKS.kCallbackSimplexInterrupt,
+            CALLBACKS.kCallbackIpmInterrupt,
+            CALLBACKS.kCallbackMipInterrupt,
+            CALLBACKS.kCallbackMipImprovingSolution,
+            CALLBACKS.kCallbackMipLogging,
+        ):
+            highs.startCallback(kind)
+        start = [(v.index, v.varValue) for v in self.columns if v.varValue is not None]
+        if start:
+            self.start_taken = False
+            index = np.array([i for i, _ in start], dtype=np.int32)
+            value = np.array([x for _, x in start], dtype=np.float64)
+            highs.setSolution(len(start), index, value)
+        thread = threading.Thread(target=self._run, args=(highs,), daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.05)
+        highs.setCallback(None, None)
+        if self.fault is not None:
+            raise self.fault
+
+    @staticmethod
+    def _run(highs: Any) -> None:
+        highs.run()
+        # HiGHS keeps a pool of workers per thread; this one ends here.
+        highspy.Highs.resetGlobalScheduler(False)
+
+    def _heard(self, kind: int, text: str, out: Any, into: Any, _: object) -> None:
+        if kind in (
+            int(CALLBACKS.kCallbackSimplexInterrupt),
+            int(CALLBACKS.kCallbackIpmInterrupt),
+            int(CALLBACKS.kCallbackMipInterrupt),
+        ):
+            stopped = self.stop is not None and self.stop.is_set()
+            into.user_interrupt = stopped or self.fault is not None
+            return
+        try:
+            if kind == int(CALLBACKS.kCallbackLogging):
+                if "MIP start solution is feasible" in text:
+                    self.start_taken = True
+            elif kind == int(CALLBACKS.kCallbackMipImprovingSolution):
+                values = np.array(out.mip_solution).tolist()
+                self.news.solution(dict(zip(self.columns, values, strict=True)))
+            elif isfinite(out.mip_dual_bound):
+                self.news.bound(out.mip_dual_bound)
+        except BaseException as fault:
+            # An exception must not travel through HiGHS; it is raised afterwards.
+            self.fault = fault
+
+    def findSolutionValues(self, lp: Any) -> tuple[int, int]:
+        """Leave it to `highs`: PuLP's reading of the status is not used."""
+        return pulp.LpStatusNotSolved, pulp.LpSolutionNoSolutionFound
+
+
+def _low(bound: float | None) -> float:
+    return -highspy.kHighsInf if bound is None else bound
+
+
+def _high(bound: float | None) -> float:
+    return highspy.kHighsInf if bound is None else bound
+
+
+def highs(
+    program: Program, limits: Limits, seconds: float | None, gap: float, news: News
+) -> Found:
+    """Solve with HiGHS.
+
+    The objective is bounded below by the bounds of its variables, so that
+    ``infeasible or unbounded`` is a proof of infeasibility.
+
+    Parameters
+    ----------
+    seconds
+        What is left of the time.
+    gap
+        Absolute gap of the objective at which to stop.
+    """
+    solver = _Highs(
+        program.variables,
+        news,
+        limits.stop,
+        threads=limits.workers,
+        timeLimit=seconds,
+        gapRel=0.0,
+        gapAbs=gap,
+        random_seed=limits.seed,
+        **TOLERANCES,
+    )
+    program.lp.solve(solver)
+    model = program.lp.solverModel
+    said = model.getModelStatus()
+    status = {
+        STATUS.kOptimal: "optimal",
+        STATUS.kModelEmpty: "optimal",
+        STATUS.kInfeasible: "infeasible",
+        STATUS.kUnboundedOrInfeasible: "infeasible",
+        STATUS.kTimeLimit: "time limit",
+        STATUS.kInterrupt: "interrupted",
+        STATUS.kHighsInterrupt: "interrupted",
+    }.get(said, "unknown")
+    info = model.getInfo()
+    values = None
+    if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+        found = np.array(model.getSolution().col_value).tolist()
+        values = dict(zip(solver.columns, found, strict=True))
+    bound = info.mip_dual_bound if isfinite(info.mip_dual_bound) else None
+    if status in ("infeasible", "unknown"):
+        bound = None
+    text = model.modelStatusToString(said)
+    return Found(status, bound, values, solver.start_taken, text)
+
+
+def cbc_available() -> bool:
+    """Whether PuLP's own CBC is there."""
+    return bool(pulp.PULP_CBC_CMD(msg=False).available())
+
+
+def cbc(program: Program, limits: Limits, seconds: float | None, gap: float) -> Found:
+    """Solve with PuLP's CBC: solutions only, no bound and no proof.
+
+    It cannot be interrupted before its time limit.
+    """
+    has_start = any(v.varValue is not None for v in program.variables)
+    solver = pulp.PULP_CBC_CMD(
+        msg=False,
+        timeLimit=seconds,
+        threads=limits.workers,
+        gapRel=0.0,
+        gapAbs=gap,
+        warmStart=has_start,
+        options=[f"randomSeed {limits.seed}"],
+    )
+    began = time.monotonic()
+    program.lp.solve(solver)
+    late = seconds is not None and time.monotonic() - began >= seconds
+    said = pulp.LpSolution[program.lp.sol_status]
+    values = None
+    if program.lp.sol_status in (
+        pulp.LpSolutionOptimal,
+        pulp.LpSolutionIntegerFeasible,
+    ):
+        values = {v: v.varValue or 0.0 for v in program.variables}
+    if program.lp.sol_status == pulp.LpSolutionOptimal:
+        status = "optimal"
+    else:
+        status = "time limit" if late else "unknown"
+    return Found(status, None, values, None, said)

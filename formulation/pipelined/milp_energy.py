@@ -1,0 +1,91 @@
+"""Energy in the MILP: one row, with everything that any schedule pays taken out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from formulation.engines.milp import Var
+    from formulation.pipelined.milp_vars import Milp
+
+# Beyond this many quanta between bound and worst case, energy is counted in steps
+# of more than one quantum: a double has 53 bits, and the simplex needs half.
+MOST_QUANTA = 10**8
+
+
+def cheapest(m: Milp) -> list[int]:
+    """Return, per layer, the least energy units of any choice."""
+    p = m.problem
+    return [
+        min(k.energy for c in p.supported(t) for k in m.choices[t, c])
+        for t in range(len(p.tasks))
+    ]
+
+
+def least_energy(m: Milp) -> int:
+    """Return quanta that every schedule needs.
+
+    Every layer has one choice, no traffic has negative energy, T ≥ `least_ticks`.
+    """
+    p = m.problem
+    if not all(p.supported(t) for t in range(len(p.tasks))):
+        return 0
+    units = sum(cheapest(m)) + p.static_energy * m.least_ticks
+    return -(-units // p.energy_den)
+
+
+def energy(m: Milp) -> tuple[list[tuple[Var, int]], int]:
+    """Return (terms, constant): the energy in units is their sum.
+
+    The least of every layer is in the constant, which is exact since Σ choices = 1.
+    """
+    p, least = m.problem, cheapest(m)
+    constant = sum(least) + p.static_energy * m.base_ticks
+    terms: list[tuple[Var, int]] = [(m.period, p.static_energy)]
+    for (t, c), choices in m.choices.items():
+        terms += [(k.var, k.energy - least[t]) for k in choices]
+        terms += [(item.literal, item.energy) for item in m.items[t, c]]
+    terms += [(move.literal, move.energy) for move in m.moves]
+    return [(var, k) for var, k in terms if k], constant
+
+
+def step(m: Milp) -> int:
+    """Return quanta per unit of the rows: 1, or a power of 2 for huge energies."""
+    quanta = sum(k for _, k in energy(m)[0]) // m.problem.energy_den
+    return 1 << max(0, (quanta // MOST_QUANTA).bit_length())
+
+
+def energy_at_most(m: Milp, label: str, quanta: int) -> None:
+    """Σ energy units ≤ quanta·`energy_den`, divided by `energy_den`·`step`."""
+    terms, constant = energy(m)
+    unit = m.problem.energy_den * step(m)
+    room = Fraction(quanta * m.problem.energy_den - constant, unit)
+    scaled = [(var, float(Fraction(k, unit))) for var, k in terms]
+    m.program.row(label, scaled, "<=", float(room))
+
+
+def minimise_energy(m: Milp, at_least: int) -> tuple[int, int]:
+    """Minimise E with `step`·E + base ≥ energy in quanta; E integer if `step` is 1.
+
+    base is the best bound that is known: an exact offset (`integer_bound`).
+
+    Returns
+    -------
+    (base, step)
+    """
+    terms, constant = energy(m)
+    base, steps = max(at_least, least_energy(m)), step(m)
+    unit = m.problem.energy_den * steps
+    low = -(base // steps) - 1
+    if steps == 1:
+        var = m.program.integer("energy", low)
+    else:
+        var = m.program.real("energy", low)
+    m.energy = var
+    scaled = [(v, -float(Fraction(k, unit))) for v, k in terms]
+    rest = Fraction(constant - base * m.problem.energy_den, unit)
+    m.program.row("energy", [(var, 1), *scaled], ">=", float(rest))
+    m.program.row("at_least", [(var, 1)], ">=", float(Fraction(at_least - base, steps)))
+    m.program.minimise([(var, 1)])
+    return base, steps
