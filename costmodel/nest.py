@@ -297,30 +297,17 @@ def fixed(
         y = np.minimum(y, nest.y)
     else:
         k, c = np.minimum(clusters, nest.k), one * min(64, nest.c)
-    return Arrays(
-        g=g,
-        k=k,
-        c=c,
-        y=y,
-        cycles=run.cycles * repeat + zero,
-        inputs=run.in_reads * repeat + zero,
-        weights=run.weight_reads * repeat + zero,
-        sums_up=run.out_writes * repeat + zero,
-        sums_down=zero,
-        per_tile_w=zero,
-        per_tile_o=zero,
-        split_g=one,
-        split_k=one,
-        split_c=one,
-        split_r=one,
-        split_s=one,
-        split_y=one,
-        split_x=one,
-        local_k=one,
-        local_c=one,
-        local_y=one,
-        fixed=pes,
-    )
+    amounts = {
+        "cycles": run.cycles,
+        "inputs": run.in_reads,
+        "weights": run.weight_reads,
+        "sums_up": run.out_writes,
+    }
+    columns = dict.fromkeys((field.name for field in fields(Arrays)), one)
+    columns |= {name: amount * repeat + zero for name, amount in amounts.items()}
+    columns |= dict.fromkeys(("sums_down", "per_tile_w", "per_tile_o"), zero)
+    columns |= {"g": g, "k": k, "c": c, "y": y, "fixed": pes}
+    return Arrays(**columns)
 
 
 def useful_pes(template: str, bounds: LoopBounds, num_pes: int) -> Ints:

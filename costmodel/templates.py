@@ -277,19 +277,23 @@ def _rows_up(h: Shapes, active: Ints, clusters: Ints) -> Ints:
     return 1 + (active - 1) * np.minimum(h.r, h.stride) - spare
 
 
+def _column_tiles(h: Shapes) -> tuple[Ints, Ints, Ints]:
+    """Tiles along a row of yxp_os: outputs in one, its columns, columns to the next."""
+    unit = h.stride == 1
+    positions = np.where(unit, YXP_COLUMNS, (YXP_COLUMNS - 1 + h.stride) // h.stride)
+    strided = positions * np.minimum(h.stride, h.s) + np.maximum(h.s - h.stride, 0)
+    width = np.minimum(np.where(unit, positions - 1 + h.s, strided), h.x)
+    return positions, width, np.where(unit, YXP_COLUMNS, positions * h.stride)
+
+
 def _yxp_os(h: Shapes, pes: Ints, bus: _Bus) -> Run:
     """Output-stationary in one channel: rows over clusters, 8 columns in each.
 
-    Tiles along a row hold `positions` outputs and are `width` columns wide; the
-    outputs of strided layers are counted as they are (A6).
+    The outputs of strided layers are counted as they are (A6).
     """
-    clusters, taps, unit = pes // YXP_COLUMNS, h.r * h.s, h.stride == 1
+    clusters, taps = pes // YXP_COLUMNS, h.r * h.s
     k = np.where(h.depthwise, 1, h.k)
-    positions = np.where(unit, YXP_COLUMNS, (YXP_COLUMNS - 1 + h.stride) // h.stride)
-    tile = (positions - 1) * h.stride + h.s
-    strided = positions * np.minimum(h.stride, h.s) + np.maximum(h.s - h.stride, 0)
-    width = np.minimum(np.where(unit, tile, strided), h.x)
-    moved = np.where(unit, YXP_COLUMNS, positions * h.stride)
+    positions, width, moved = _column_tiles(h)
     tiles = -(-h.ox // positions)
     folds = -(-h.oy // clusters)
     a_full = np.minimum(h.oy, clusters)
@@ -300,7 +304,7 @@ def _yxp_os(h: Shapes, pes: Ints, bus: _Bus) -> Run:
     x_cols = np.minimum(width, moved)
 
     def rows_out(a: Ints) -> Ints:
-        return np.where(unit, _rows_up(h, a, clusters), a)
+        return np.where(h.stride == 1, _rows_up(h, a, clusters), a)
 
     def x_steps(a: Ints) -> Ints:
         """All steps of a Y fold but its first."""
@@ -326,24 +330,11 @@ def _yxp_os(h: Shapes, pes: Ints, bus: _Bus) -> Run:
     first = inner + bus.tau(a_full * h.r * width + taps)
     fold_full, in_full = later(a_full)
     fold_last, in_last = later(a_last)
-    many = folds > 1
-    rest = np.where(
-        many,
-        (folds - 1) * x_steps(a_full)
-        + x_steps(a_last)
-        + (folds - 2) * fold_full
-        + fold_last,
-        x_steps(a_full),
-    )
+    later_cycles = np.where(folds > 1, (folds - 2) * fold_full + fold_last, 0)
+    later_reads = np.where(folds > 1, (folds - 2) * in_full + in_last, 0)
+    rest = (folds - 1) * x_steps(a_full) + x_steps(a_last) + later_cycles
     cycles = k * h.c * rest + k * (h.c - 1) * c_step + (k - 1) * k_step + first
-    into = (
-        k
-        * h.c
-        * (
-            h.oy * h.r * (tiles - 1) * x_cols
-            + np.where(many, (folds - 2) * in_full + in_last, 0)
-        )
-    )
+    into = k * h.c * (h.oy * h.r * (tiles - 1) * x_cols + later_reads)
     into += k * (h.c - 1) * joint * width + a_full * h.r * width
     return _run(h, cycles, into, k * h.c * taps, k * h.c * h.oy * h.ox)
 
