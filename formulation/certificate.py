@@ -56,6 +56,7 @@ KEYS = frozenset(
         "runs",
     }
 )
+LONGEST_SECONDS = 1e9
 RUN_KEYS = frozenset(EngineRun.__dataclass_fields__)
 
 
@@ -300,6 +301,6 @@ def _record_faults(
     seconds = data["seconds"]
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         faults.append(f"{where}seconds: expected a number")
-    elif not 0 <= seconds < float("inf"):
+    elif not 0 <= seconds < LONGEST_SECONDS:
         faults.append(f"{where}seconds: got {seconds}, expected a time")
     return faults
