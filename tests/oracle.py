@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 from math import ceil, prod
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,9 @@ class Given:
         self.outputs: dict[Key, list[Key]] = {name: [] for name in self.layers}
         for u, tensor in self.tensor.items():
             self.consumers[u] = [(u[0], layer) for layer in tensor.consumers]
-            self.producer[u] = None if tensor.producer is None else (u[0], tensor.producer)
+            self.producer[u] = (
+                None if tensor.producer is None else (u[0], tensor.producer)
+            )
             for layer in self.consumers[u]:
                 self.inputs[layer].append(u)
             if tensor.producer is not None:
@@ -184,7 +186,7 @@ class Given:
                 path.append(y * width + x)
         else:
             path = self._tree_path(source, target)
-        return tuple(("link", *hop) for hop in zip(path, path[1:], strict=False))
+        return tuple(("link", *hop) for hop in pairwise(path))
 
     def _tree_path(self, source: int, target: int) -> list[int]:
         hops = {source: 0}
@@ -366,7 +368,9 @@ def works_of(given: Given, s: Schedule) -> dict[Key, Work]:
     return works
 
 
-def traffic_of(given: Given, s: Schedule, works: dict[Key, Work]) -> tuple[Loads, Loads]:
+def traffic_of(
+    given: Given, s: Schedule, works: dict[Key, Work]
+) -> tuple[Loads, Loads]:
     """Bytes per period of DRAM streams and of package transfers."""
     streams: Loads = {}
     for work in works.values():
@@ -476,7 +480,9 @@ def assignment(given: Given, s: Schedule) -> bool:
 def contiguous(given: Given, chiplet: dict[Key, int]) -> bool:
     for m in given.models:
         for c in given.chiplets:
-            here = [given.order[n] for n in given.layers if n[0] == m and chiplet[n] == c]
+            here = [
+                given.order[n] for n in given.layers if n[0] == m and chiplet[n] == c
+            ]
             if here and max(here) - min(here) + 1 != len(here):
                 return False
     return True
@@ -500,7 +506,8 @@ def convex(given: Given, chiplet: dict[Key, int]) -> bool:
 
 def exclusive(given: Given, chiplet: dict[Key, int]) -> bool:
     return all(
-        len({n[0] for n in given.layers if chiplet[n] == c}) <= 1 for c in given.chiplets
+        len({n[0] for n in given.layers if chiplet[n] == c}) <= 1
+        for c in given.chiplets
     )
 
 
@@ -561,9 +568,10 @@ def copies(given: Given, s: Schedule, u: Key, stages: dict[Key, int]) -> dict[in
     here = ages.pop(source, [])
     serial = given.options.serial
     result = {d: max(deltas) + (1 if serial else 0) for d, deltas in ages.items()}
-    if ages:
-        least = 1 if serial else 2
-        result[source] = max([1 + delta for delta in here] + [least])
+    if ages and serial:
+        result[source] = 1 + max(here) if here else 1
+    elif ages:
+        result[source] = max(2, 1 + max(here)) if here else 2
     elif max(here) > 0:
         result[source] = 1 + max(here)
     # Only without `stage` can a consumer be ahead of its producer.
@@ -618,7 +626,8 @@ def fits(
         return min(free) >= 0
     memories = list(memories)
     return all(
-        sum(buffers[c] for buffers, _ in memories) + max(peak[c] for _, peak in memories)
+        sum(buffers[c] for buffers, _ in memories)
+        + max(peak[c] for _, peak in memories)
         <= free[c]
         for c in given.chiplets
     )
@@ -737,9 +746,7 @@ class Staging:
 
 def candidates(given: Given, without: frozenset[str]) -> Iterator[Schedule]:
     """Every schedule but for its stages."""
-    supported = [
-        [c for c in given.chiplets if given.modes[n][c]] for n in given.layers
-    ]
+    supported = [[c for c in given.chiplets if given.modes[n][c]] for n in given.layers]
     resident = [
         dict(zip(given.weighted, choice, strict=True))
         for choice in product((True, False), repeat=len(given.weighted))
@@ -748,7 +755,9 @@ def candidates(given: Given, without: frozenset[str]) -> Iterator[Schedule]:
         ("package", "dram") if given.tensor[u].transfer_ticks is None else ("package",)
         for u in given.inner
     ]
-    place = [dict(zip(given.inner, choice, strict=True)) for choice in product(*allowed)]
+    place = [
+        dict(zip(given.inner, choice, strict=True)) for choice in product(*allowed)
+    ]
     for chosen in product(*supported):
         chiplet = dict(zip(given.layers, chosen, strict=True))
         if broken_options(given, chiplet) - without:
@@ -786,7 +795,9 @@ def solve(
             period = given.least_period if "floor" not in without else 1
             if "compute" not in without:
                 period = max(period, busiest(given, s, works))
-            if not improves(period, ceil(mode_energy(given, s) + given.static * period)):
+            if not improves(
+                period, ceil(mode_energy(given, s) + given.static * period)
+            ):
                 continue
         streams, package = traffic_of(given, s, works)
         period = period_of(least_periods(given, s, works, streams, package), without)
@@ -813,7 +824,7 @@ def value(objective: str, period: int, energy: int) -> tuple[int, ...]:
     return tuple({"period": period, "energy": energy}[q] for q in objective.split(","))
 
 
-def size(instance: Instance) -> int:
+def candidate_count(instance: Instance) -> int:
     """Return how many candidates `solve` looks at, before the options."""
     given = Given(instance)
     ways = [sum(len(rows) for rows in given.modes[n]) for n in given.layers]
