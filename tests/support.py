@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from costmodel.build import build_table
 from formulation.compile import compile_problem
 from formulation.outcome import Limits, Target
-from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import ENGINES as REGISTERED
 from formulation.solve import quantity_of
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from formulation.outcome import Answer
+    from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
     from instances.schema import Instance
 

@@ -129,7 +129,7 @@ def no_power(i: Instance) -> Instance:
 
 @dataclass(frozen=True)
 class Flip:
-    """`file` is worth `value`; changed by `variant` it is worth `other` (`None`: infeasible)."""
+    """`file` is worth `value`, changed by `variant` `other` (`None`: infeasible)."""
 
     file: str
     value: int
