@@ -70,7 +70,8 @@ def broken(p: Problem, s: Schedule, period: int | None = None) -> frozenset[str]
         return frozenset({"assignment"})
 
 
-def cases(seed: int) -> list[Case]:
+@cache
+def cases(seed: int) -> tuple[Case, ...]:
     """Return cases of one problem; of the rejected ones, many break one rule only."""
     p, rng = problem(seed).problem, Random(f"schedules {seed}")
     valid: list[Case] = []
@@ -101,7 +102,7 @@ def cases(seed: int) -> list[Case]:
             near = near_miss(p, s, rng)
             if broken(p, near):
                 reject(near, broken(p, near))
-    return valid + tight + invalid
+    return (*valid, *tight, *invalid)
 
 
 def draw(p: Problem, rng: Random) -> Schedule:
