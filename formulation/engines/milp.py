@@ -7,9 +7,11 @@ status, never from PuLP's: PuLP calls a run that hit its time limit optimal.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,11 @@ STATUS = highspy.HighsModelStatus
 # Tighter than HiGHS's 1e-6: a binary that is 1e-6 off moves a layer of 10^6 ticks
 # by one tick, or a megabyte of weights by a byte.
 TOLERANCES = {"mip_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9}
+# HiGHS's log lines on a start that it cannot use.
+REFUSALS = (
+    "MIP start solution is infeasible",
+    "User-supplied values of discrete variables cannot yield feasible solution",
+)
 
 
 class EngineError(RuntimeError):
@@ -96,20 +103,20 @@ class Found:
     Parameters
     ----------
     status
-        ``optimal`` (to the gap asked for), ``infeasible``, ``time limit``,
-        ``interrupted`` or ``unknown``.
+        ``optimal`` (to the gap asked for; CBC: it ended by itself),
+        ``infeasible``, ``time limit``, ``interrupted`` or ``unknown``.
     bound
         Of the objective; `None`: nothing proved.
     values
         Variable → value of the best solution; `None`: no solution.
-    start_taken
-        Whether the start was feasible; `None`: none given, or not known.
+    start_refused
+        Whether the solver said that the start is none.
     """
 
     status: str
     bound: float | None
     values: dict[Var, float] | None
-    start_taken: bool | None
+    start_refused: bool
     said: str
 
 
@@ -139,11 +146,12 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
         stop: threading.Event | None,
         **options: Any,
     ) -> None:
-        # The log must be on for its callback to be called.
-        super().__init__(msg=True, log_to_console=False, **options)
+        # HiGHS calls back with its log only while it logs to somewhere.
+        logs = {"log_to_console": False, "log_file": os.devnull}
+        super().__init__(msg=True, **logs, **options)
         self.columns, self.news, self.stop = columns, news, stop
         self.fault: BaseException | None = None
-        self.start_taken: bool | None = None
+        self.start_refused = False
 
     def buildSolverModel(self, lp: Any) -> None:
         """Pass the model as arrays (PuLP: one call a row)."""
@@ -187,10 +195,10 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
             highs.startCallback(kind)
         start = [(v.index, v.varValue) for v in self.columns if v.varValue is not None]
         if start:
-            self.start_taken = False
             index = np.array([i for i, _ in start], dtype=np.int32)
             value = np.array([x for _, x in start], dtype=np.float64)
-            highs.setSolution(len(start), index, value)
+            said = highs.setSolution(len(start), index, value)
+            self.start_refused = said != highspy.HighsStatus.kOk
         thread = threading.Thread(target=self._run, args=(highs,), daemon=True)
         thread.start()
         while thread.is_alive():
@@ -216,8 +224,8 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
             return
         try:
             if kind == int(CALLBACKS.kCallbackLogging):
-                if "MIP start solution is feasible" in text:
-                    self.start_taken = True
+                if any(refusal in text for refusal in REFUSALS):
+                    self.start_refused = True
             elif kind == int(CALLBACKS.kCallbackMipImprovingSolution):
                 values = np.array(out.mip_solution).tolist()
                 self.news.solution(dict(zip(self.columns, values, strict=True)))
@@ -287,12 +295,19 @@ def highs(
     if status in ("infeasible", "unknown"):
         bound = None
     text = model.modelStatusToString(said)
-    return Found(status, bound, values, solver.start_taken, text)
+    return Found(status, bound, values, solver.start_refused, text)
+
+
+def _cbc(**options: Any) -> Any:
+    with warnings.catch_warnings():
+        # PuLP announces that PuLP 4 will not have it; `pulp<4` is pinned.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pulp.PULP_CBC_CMD(msg=False, **options)
 
 
 def cbc_available() -> bool:
     """Whether PuLP's own CBC is there."""
-    return bool(pulp.PULP_CBC_CMD(msg=False).available())
+    return bool(_cbc().available())
 
 
 def cbc(program: Program, limits: Limits, seconds: float | None, gap: float) -> Found:
@@ -301,8 +316,7 @@ def cbc(program: Program, limits: Limits, seconds: float | None, gap: float) -> 
     It cannot be interrupted before its time limit.
     """
     has_start = any(v.varValue is not None for v in program.variables)
-    solver = pulp.PULP_CBC_CMD(
-        msg=False,
+    solver = _cbc(
         timeLimit=seconds,
         threads=limits.workers,
         gapRel=0.0,
@@ -320,8 +334,8 @@ def cbc(program: Program, limits: Limits, seconds: float | None, gap: float) -> 
         pulp.LpSolutionIntegerFeasible,
     ):
         values = {v: v.varValue or 0.0 for v in program.variables}
-    if program.lp.sol_status == pulp.LpSolutionOptimal:
+    if program.lp.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionInfeasible):
         status = "optimal"
     else:
         status = "time limit" if late else "unknown"
-    return Found(status, None, values, None, said)
+    return Found(status, None, values, False, said)

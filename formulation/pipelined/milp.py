@@ -1,40 +1,36 @@
-"""MILP engine of pipelined schedules: build, solve, read back (MODEL.md §2).
+"""MILP engine of pipelined schedules: build and solve (MODEL.md §2).
 
-From the solver come only decisions and a bound. What a schedule is worth is said
-by the semantics; one that they reject is an `EngineError`, never repaired.
+The decisions and their traffic are in `milp_vars` and `milp_traffic`, the rules in
+`milp_rules` and `milp_memory`, read-back in `milp_search`.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from formulation.engines.milp import EngineError, Found, News, Program, cbc, highs
-from formulation.outcome import Answer, Progress, integer_bound
+from formulation.engines.milp import EngineError, News, Program, cbc, highs
 from formulation.pipelined import milp_traffic, milp_vars
 from formulation.pipelined.milp_cuts import STRENGTHENINGS, least_ticks
-from formulation.pipelined.milp_energy import energy_at_most, minimise_energy
-from formulation.pipelined.milp_rules import RULES
-from formulation.pipelined.milp_vars import Milp
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
-from formulation.pipelined.semantics import (
-    Evaluation,
-    UnassignedError,
-    Violation,
-    evaluate,
+from formulation.pipelined.milp_energy import (
+    energy_at_most,
+    least_energy,
+    minimise_energy,
 )
-from formulation.pipelined.traffic import copies
+from formulation.pipelined.milp_rules import RULES
+from formulation.pipelined.milp_search import Search, fix, start
+from formulation.pipelined.milp_vars import Milp
 
 if TYPE_CHECKING:
-    from formulation.engines.milp import Var
-    from formulation.outcome import Limits, Report, Target
+    from formulation.engines.milp import Found
+    from formulation.outcome import Answer, Limits, Report, Target
+    from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
 NONE: frozenset[str] = frozenset()
-# A violation of less than this part of T, L2 or the energy may come from the
-# solver's tolerances; a larger one is a bug.
-HAIR = 1e-6
+# With 10^8 ticks a tolerance of 1e-9 is worth a tenth of a tick; with 10^12 HiGHS was
+# seen to call a feasible problem infeasible.
+MOST_TICKS = 10**8
 
 
 def build(
@@ -43,6 +39,7 @@ def build(
     *,
     without: frozenset[str] = NONE,
     strengthenings: frozenset[str] | None = None,
+    near: int | None = None,
 ) -> Milp:
     """Return the MILP of a problem and a target.
 
@@ -52,6 +49,9 @@ def build(
         Labels of rules that are left out.
     strengthenings
         Labels of `STRENGTHENINGS` to use; `None`: all.
+    near
+        The value of a known schedule: the objective counts from there, else from the
+        best bound that is known. Wherever it counts from, nothing is cut off.
 
     Raises
     ------
@@ -65,7 +65,9 @@ def build(
             f"no such rule, strengthening or quantity: {unknown or target}"
         )
     least = least_ticks(problem, without)
-    base = max(least, target.at_least) if target.quantity == "period" else least
+    base = least
+    if target.quantity == "period":
+        base = max(least, target.at_least) if near is None else near
     program = Program("chipsched")
     m = Milp(
         problem=problem,
@@ -87,14 +89,14 @@ def build(
     for label, rule in RULES.items():
         if label not in without:
             rule(m)
-    _aim(m, target)
+    _aim(m, target, near)
     for label, strengthen in STRENGTHENINGS.items():
         if label in chosen:
             strengthen(m)
     return m
 
 
-def _aim(m: Milp, target: Target) -> None:
+def _aim(m: Milp, target: Target, near: int | None) -> None:
     """State the objective, its proved bound and the caps of earlier parts."""
     if target.period_at_most is not None:
         cap = target.period_at_most - m.base_ticks
@@ -106,210 +108,21 @@ def _aim(m: Milp, target: Target) -> None:
         m.program.row("at_least", [(m.period, 1)], ">=", low)
         m.program.minimise([(m.period, 1)])
     else:
-        m.base_energy, m.energy_step = minimise_energy(m, target.at_least)
-
-
-def decisions(m: Milp, s: Schedule) -> dict[Var, int]:
-    """Return the values of all decision variables in a schedule."""
-    values = {var: int(s.chiplet[t] == c) for (t, c), var in m.x.items()}
-    for (t, c), choices in m.choices.items():
-        for k in choices:
-            chosen = (s.chiplet[t], s.mode[t], s.resident[t]) == (c, k.mode, k.resident)
-            values[k.var] = int(chosen)
-    values.update(zip(m.stage, s.stage, strict=True))
-    values.update({var: int(s.place[u] == PACKAGE) for u, var in m.package.items()})
-    return values
-
-
-def fix(m: Milp, s: Schedule) -> None:
-    """Leave only one schedule (and what follows from it)."""
-    for var, value in decisions(m, s).items():
-        m.program.row("fixed", [(var, 1)], "==", value)
-
-
-def start(m: Milp, s: Schedule, worth: Evaluation) -> None:
-    """Give every integer variable its value in a schedule as the start."""
-    p = m.problem
-    values = decisions(m, s)
-    values[m.period] = worth.period_ticks - m.base_ticks
-    if m.energy is not None and m.energy_step == 1:
-        values[m.energy] = worth.energy_quanta - m.base_energy
-    for (t, c), var in m.stretch.items():
-        chosen = [k for k in m.choices[t, c] if values[k.var]]
-        values[var] = sum(worth.durations[t] - k.ticks for k in chosen)
-    for u, var in m.still.items():
-        values[var] = int(s.place[u] == PACKAGE and not copies(p, s, u))
-    for (number, length), var in m.spans.items():
-        stages = [s.stage[t] for t in p.models[number].tasks]
-        values[var] = int(length == max(stages) - min(stages))
-    for var, value in values.items():
-        var.setInitialValue(value, check=False)
-
-
-def read_back(m: Milp, values: dict[Var, float]) -> Schedule:
-    """Return the decisions of a solution, rounded; nothing else is taken from it."""
-    p = m.problem
-    chosen = []
-    for t in range(len(p.tasks)):
-        every = [(c, k) for c in p.supported(t) for k in m.choices[t, c]]
-        ones = [(c, k) for c, k in every if round(values[k.var]) == 1]
-        if len(ones) != 1:
-            raise EngineError(f"{p.full_name(t)}: {len(ones)} choices in a solution")
-        chosen += ones
-    place: list[str | None] = [None] * len(p.tensors)
-    for u, var in m.package.items():
-        place[u] = PACKAGE if round(values[var]) == 1 else DRAM
-    return Schedule(
-        chiplet=tuple(c for c, _ in chosen),
-        mode=tuple(k.mode for _, k in chosen),
-        stage=tuple(round(values[var]) for var in m.stage),
-        resident=tuple(k.resident for _, k in chosen),
-        place=tuple(place),
-    )
-
-
-@dataclass
-class Search:
-    """A run: the best schedule and bound so far, and who wants to know."""
-
-    m: Milp
-    target: Target
-    report: Report | None
-    began: float
-    schedule: Schedule | None = None
-    value: int | None = None
-    bound: int | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def seconds(self) -> float:
-        """Return the wall time since the call."""
-        return time.monotonic() - self.began
-
-    def worth(self, evaluation: Evaluation) -> int:
-        """Return the target's quantity."""
-        if self.target.quantity == "period":
-            return evaluation.period_ticks
-        return evaluation.energy_quanta
-
-    def faults(self, evaluation: Evaluation) -> list[Violation]:
-        """Return what is wrong with a schedule, the target's caps included."""
-        found = list(evaluation.violations)
-        for cap, value, unit in (
-            (self.target.period_at_most, evaluation.period_ticks, "ticks"),
-            (self.target.energy_at_most, evaluation.energy_quanta, "quanta"),
-        ):
-            if cap is not None and value > cap:
-                found.append(Violation("target", "at most", value - cap, unit))
-        return found
-
-    def offer(self, schedule: Schedule, evaluation: Evaluation) -> None:
-        """Keep a valid schedule if it is the best."""
-        value = self.worth(evaluation)
-        if self.value is None or value < self.value:
-            self.schedule, self.value = schedule, value
-
-    def take(self, values: dict[Var, float]) -> None:
-        """Read back a solution and let the semantics judge it."""
-        schedule = read_back(self.m, values)
-        found = evaluate(self.m.problem, schedule, without=self.m.without)
-        faults = self.faults(found)
-        if not faults:
-            self.offer(schedule, found)
-            return
-        sizes = {
-            "ticks": found.period_ticks,
-            "quanta": found.energy_quanta,
-            "bytes": max(c.l2_bytes for c in self.m.problem.chiplets),
-        }
-        said = "; ".join(str(fault) for fault in faults)
-        if any(fault.amount > HAIR * sizes.get(fault.unit, 0) for fault in faults):
-            raise EngineError(f"the semantics reject a solution of the MILP: {said}")
-        self.notes.append(f"a solution was dropped, broken within tolerances: {said}")
-
-    def solution(self, values: dict[Var, float]) -> None:
-        """Hear of a better solution."""
-        self.take(values)
-        self.tell()
-
-    def prove(self, bound: float) -> None:
-        """Hear of a bound of the objective.
-
-        With energy in steps of many quanta the rows' tolerance is taken off.
-        """
-        offset, steps = self.m.base_ticks, 1
-        if self.target.quantity == "energy":
-            offset, steps = self.m.base_energy, self.m.energy_step
-        if steps > 1:
-            bound = (bound - 1e-6) * steps
-        proved = integer_bound(bound, offset)
-        if self.bound is None or proved > self.bound:
-            self.bound = proved
-
-    def heard(self, bound: float) -> None:
-        """Hear of a bound during the run."""
-        before = self.bound
-        self.prove(bound)
-        if self.bound != before:
-            self.tell()
-
-    def tell(self) -> None:
-        """Pass the news on."""
-        if self.report is not None:
-            quantity = self.target.quantity
-            news = Progress("milp", quantity, self.seconds(), self.value, self.bound)
-            self.report(news)
-
-    def answer(self, why: str, infeasible: bool = False) -> Answer[Schedule]:
-        """Return what stands at the end.
-
-        Raises
-        ------
-        EngineError
-            A proof that contradicts a valid schedule.
-        """
-        if infeasible and self.schedule is not None:
-            raise EngineError("the MILP is infeasible, but there is a valid schedule")
-        if None not in (self.bound, self.value) and self.bound > self.value:  # type: ignore[operator]
-            raise EngineError(f"bound {self.bound} is above a valid {self.value}")
-        return Answer(
-            schedule=self.schedule,
-            value=self.value,
-            bound=None if infeasible else self.bound,
-            infeasible=infeasible,
-            why_stopped=why,
-            seconds=self.seconds(),
-            notes=tuple(self.notes),
-        )
-
-
-def _offer_hint(search: Search, hint: Schedule) -> None:
-    """Start from a hint if the semantics accept it, and keep it as a schedule."""
-    m = search.m
-    try:
-        found = evaluate(m.problem, hint, without=m.without)
-    except UnassignedError as fault:
-        search.notes.append(f"the hint was rejected: {fault}")
-        return
-    faults = search.faults(found)
-    if faults:
-        said = "; ".join(str(fault) for fault in faults)
-        search.notes.append(f"the hint was rejected: {said}")
-        return
-    search.offer(hint, found)
-    start(m, hint, found)
+        m.base_energy, m.energy_step = minimise_energy(m, target.at_least, near)
 
 
 def _allowed_gap(search: Search, limits: Limits) -> float:
     """Return the absolute gap, in units of the objective, at which to stop.
 
     Below 1 for an integer objective: then its ceiling is proved. The relative gap is
-    taken of the offset, which is at most the value.
+    taken of a lower bound of the value.
     """
-    m = search.m
+    m, proved = search.m, search.target.at_least
     if search.target.quantity == "period":
-        return max(0.99, float(limits.gap * m.base_ticks))
+        return max(0.99, float(limits.gap * max(proved, m.least_ticks)))
     smallest = 0.99 if m.energy_step == 1 else 0.0
-    return max(smallest, float(limits.gap * m.base_energy / m.energy_step))
+    least = max(proved, least_energy(m))
+    return max(smallest, float(limits.gap * least / m.energy_step))
 
 
 def minimise(
@@ -325,6 +138,9 @@ def minimise(
     solver: str = "highs",
 ) -> Answer[Schedule]:
     """Minimise period or energy with a MILP.
+
+    An optimum that is far from the offset may be left without proof by the slack
+    that `integer_bound` takes; then it is solved again, counted from the optimum.
 
     Parameters
     ----------
@@ -346,11 +162,39 @@ def minimise(
     """
     if solver not in ("highs", "cbc"):
         raise ValueError(f"solver: got {solver!r}, expected highs or cbc")
-    began = time.monotonic()
-    m = build(problem, target, without=without, strengthenings=strengthenings)
-    search = Search(m, target, report, began)
+    search = Search(problem, target, without, report)
+    if fixed is not None:
+        hint = None
+    if hint is not None and search.judge(hint) is None:
+        hint = None
+    answer = _solve(search, limits, hint, fixed, strengthenings, solver)
+    done = answer.why_stopped == "finished" and limits.gap == 0
+    if done and answer.value is not None and answer.bound is not None:
+        if answer.proved:
+            return answer
+        proved = max(target.at_least, answer.bound)
+        search.target = replace(target, at_least=proved)
+        answer = _solve(search, limits, answer.schedule, fixed, strengthenings, solver)
+    return answer
+
+
+def _solve(
+    search: Search,
+    limits: Limits,
+    hint: Schedule | None,
+    fixed: Schedule | None,
+    strengthenings: frozenset[str] | None,
+    solver: str,
+) -> Answer[Schedule]:
+    m = search.m = build(
+        search.problem,
+        search.target,
+        without=search.without,
+        strengthenings=strengthenings,
+        near=search.value,
+    )
     if hint is not None:
-        _offer_hint(search, hint)
+        start(m, hint)
     if fixed is not None:
         fix(m, fixed)
     left = None if limits.seconds is None else limits.seconds - search.seconds()
@@ -358,6 +202,12 @@ def minimise(
         return search.answer("interrupted")
     if left is not None and left <= 0:
         return search.answer("time limit")
+    if m.least_ticks > MOST_TICKS:
+        search.notes.append(
+            f"not tried: periods above {MOST_TICKS} ticks are beyond this engine's "
+            "resolution, take longer ticks"
+        )
+        return search.answer("finished")
     gap = _allowed_gap(search, limits)
     if solver == "cbc":
         found = cbc(m.program, limits, left, gap)
@@ -367,10 +217,12 @@ def minimise(
 
 
 def _conclude(search: Search, found: Found, limits: Limits) -> Answer[Schedule]:
-    if found.start_taken is False:
+    if found.start_refused:
         search.notes.append("the hint was not taken as a start")
     if found.values is not None:
         search.take(found.values)
+    elif found.status == "optimal":
+        search.notes.append(f"the solver ended without a schedule: {found.said}")
     if found.bound is not None:
         search.prove(found.bound)
     search.tell()

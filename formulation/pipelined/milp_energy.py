@@ -18,7 +18,7 @@ def cheapest(m: Milp) -> list[int]:
     """Return, per layer, the least energy units of any choice."""
     p = m.problem
     return [
-        min(k.energy for c in p.supported(t) for k in m.choices[t, c])
+        min((k.energy for c in p.supported(t) for k in m.choices[t, c]), default=0)
         for t in range(len(p.tasks))
     ]
 
@@ -29,8 +29,6 @@ def least_energy(m: Milp) -> int:
     Every layer has one choice, no traffic has negative energy, T ≥ `least_ticks`.
     """
     p = m.problem
-    if not all(p.supported(t) for t in range(len(p.tasks))):
-        return 0
     units = sum(cheapest(m)) + p.static_energy * m.least_ticks
     return -(-units // p.energy_den)
 
@@ -65,17 +63,19 @@ def energy_at_most(m: Milp, label: str, quanta: int) -> None:
     m.program.row(label, scaled, "<=", float(room))
 
 
-def minimise_energy(m: Milp, at_least: int) -> tuple[int, int]:
+def minimise_energy(m: Milp, at_least: int, near: int | None) -> tuple[int, int]:
     """Minimise E with `step`·E + base ≥ energy in quanta; E integer if `step` is 1.
 
-    base is the best bound that is known: an exact offset (`integer_bound`).
+    base is near, a value that is known, else the best bound that is known: an
+    exact offset (`integer_bound`) that cuts nothing off.
 
     Returns
     -------
     (base, step)
     """
     terms, constant = energy(m)
-    base, steps = max(at_least, least_energy(m)), step(m)
+    base = max(at_least, least_energy(m)) if near is None else near
+    steps = step(m)
     unit = m.problem.energy_den * steps
     low = -(base // steps) - 1
     if steps == 1:
