@@ -5,6 +5,7 @@ Times are of this machine as it is; sizes, hash, values and bounds are not.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,7 +98,7 @@ def table(rows: list[dict[str, Any]], width: int) -> list[str]:
         target = TARGETS.get((row["scenario"], row["engine"]))
         text = "; ".join([*([f"wanted: {target}"] if target else []), *row["notes"]])
         if text:
-            lines += entry(f"{row['engine']} on {row['scenario']}:", text, width, 2)
+            lines += entry(f"{row['engine']} on {row['scenario']}: ", text, width, 2)
     return lines
 
 
@@ -131,11 +132,8 @@ def main(
                 text += f"; cost table {prepared.problem.table_sha256}"
                 click.echo("\n".join(entry(f"{scenario}: ", text, width, 2)))
             limits = Limits(seconds=seconds, workers=workers, seed=seed, stop=stop)
-            rows.append(
-                in_background(
-                    lambda p=prepared, e=engine, x=limits: measure(p, e, x, report)
-                )
-            )
+            work = partial(measure, prepared, engine, limits, report)
+            rows.append(in_background(work))
     click.echo("\n".join(table(rows, width)))
 
 

@@ -33,7 +33,8 @@ def line(news: Progress) -> str:
 class PlainReport:
     """Writes a line when value or bound has changed, twice a second at most.
 
-    News may come from any thread.
+    News may come from any thread. What has to wait is written by a timer: the next
+    news may be long in coming.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -42,6 +43,7 @@ class PlainReport:
         self.last: tuple[str, str, int | None, int | None] | None = None
         self.waiting: Progress | None = None
         self.written_at = float("-inf")
+        self.timer: threading.Timer | None = None
 
     def __call__(self, news: Progress) -> None:
         """Take one line of news."""
@@ -55,10 +57,17 @@ class PlainReport:
             self.waiting = news
             if time.monotonic() - self.written_at >= SPACING_SECONDS:
                 self._write()
+            elif self.timer is None:
+                self.timer = threading.Timer(SPACING_SECONDS, self.flush)
+                self.timer.daemon = True
+                self.timer.start()
 
     def flush(self) -> None:
         """Write what is still waiting."""
         with self.lock:
+            if self.timer is not None:
+                self.timer.cancel()
+                self.timer = None
             self._write()
 
     def _write(self) -> None:

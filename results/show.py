@@ -48,6 +48,8 @@ def _parts(data: dict[str, Any], width: int) -> list[str]:
         if value is not None and bound is not None:
             gap = (value - bound) / value
         text = f"{grouped(bound)} {units[quantity]}, gap {percent(gap)}"
+        if bound is None:
+            text = "no bound proved"
         lines += entry(f"{quantity} ≥", text, width)
     return lines
 
