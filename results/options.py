@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
 
-OBJECTIVES = ("period", "energy", "period,energy")
+OBJECTIVES = ("period", "energy", "period,energy", "energy,period")
 
 
 def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:

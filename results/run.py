@@ -12,7 +12,7 @@ from formulation.checker import Verdict, check
 from formulation.compile import compile_problem
 from formulation.outcome import Outcome
 from formulation.pipelined.semantics import evaluate
-from formulation.solve import solve
+from formulation.solve import DisagreementError, solve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,6 +134,11 @@ def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
 
     The schedule is the best one, part by part; a bound of any engine holds for
     all: later parts were bounded under an earlier value that was no smaller.
+
+    Raises
+    ------
+    DisagreementError
+        If one engine's proof contradicts another one's schedule.
     """
     first = outcomes[0]
     parts = range(len(first.objective))
@@ -143,14 +148,17 @@ def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
 
     best = min(outcomes, key=order)
     bounds = [[o.bound[k] for o in outcomes if o.bound[k] is not None] for k in parts]
-    return Outcome(
-        objective=first.objective,
-        schedule=best.schedule,
-        value=best.value,
-        bound=tuple(max(b) if b else None for b in bounds),  # type: ignore[type-var]
-        runs=tuple(run for outcome in outcomes for run in outcome.runs),
-        why_stopped=best.why_stopped,
-        seconds=sum(outcome.seconds for outcome in outcomes),
-        relaxed=tuple(dict.fromkeys(r for o in outcomes for r in o.relaxed)),
-        clashing=next((o.clashing for o in outcomes if o.clashing), ()),
-    )
+    try:
+        return Outcome(
+            objective=first.objective,
+            schedule=best.schedule,
+            value=best.value,
+            bound=tuple(max(b) if b else None for b in bounds),  # type: ignore[type-var]
+            runs=tuple(run for outcome in outcomes for run in outcome.runs),
+            why_stopped=best.why_stopped,
+            seconds=sum(outcome.seconds for outcome in outcomes),
+            relaxed=tuple(dict.fromkeys(r for o in outcomes for r in o.relaxed)),
+            clashing=next((o.clashing for o in outcomes if o.clashing), ()),
+        )
+    except ValueError as error:
+        raise DisagreementError(str(error)) from error

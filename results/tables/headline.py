@@ -106,6 +106,15 @@ def _totals(facts: Line) -> str:
     )
 
 
+def _largest(lines: Sequence[Line]) -> str:
+    """Return the largest unsplittable layer of every row, equal ones together."""
+    rows: dict[int, list[str]] = {}
+    for line in lines:
+        ticks = line["explain"]["bounds"]["largest_layer_ticks"]
+        rows.setdefault(ticks, []).append(line["variant"])
+    return "; ".join(f"{grouped(n)} ({', '.join(x)})" for n, x in rows.items())
+
+
 def facts(lines: Sequence[Line]) -> list[tuple[str, str]]:
     """Return what decides the comparison, as (label, text)."""
     first = lines[0]
@@ -124,12 +133,8 @@ def facts(lines: Sequence[Line]) -> list[tuple[str, str]]:
             "chiplet can use is its own interface's",
         )
     )
-    least = [
-        f"{line['variant']} {grouped(line['explain']['bounds']['largest_layer_ticks'])}"
-        for line in lines
-    ]
     text = "max over layers of min over chiplets of d(l), in ticks: "
-    found.append(("layers", text + "; ".join(least)))
+    found.append(("layers", text + _largest(lines)))
     found.append(("symmetry", first["about"]["symmetry"]))
     found.append(
         (

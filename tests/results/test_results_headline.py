@@ -10,6 +10,7 @@ import pytest
 
 from formulation.outcome import EngineRun, Outcome
 from formulation.pipelined.schedule import Schedule
+from formulation.solve import DisagreementError
 from instances.load import load_instance
 from instances.schema import Interface
 from instances.variants import with_interfaces
@@ -129,7 +130,7 @@ def test_joined_takes_the_best_value_and_the_best_bound() -> None:
     assert both.claim == "optimal-2"
     both = joined([outcome("cpsat", 9, None), outcome("milp", None, None)])
     assert (both.value, both.bound, both.claim) == ((9,), (None,), "feasible")
-    with pytest.raises(ValueError, match="above the value"):
+    with pytest.raises(DisagreementError, match="above the value"):
         joined([outcome("cpsat", 9, 9), outcome("milp", 10, 10)])
 
 
