@@ -31,6 +31,8 @@ def with_unit(value: float | None, unit: str) -> str:
     """Return four digits and an SI prefix: ``2.469 ms``; – for none."""
     if value is None:
         return NONE
+    if value == 0:
+        return f"0 {unit}"
     scale, prefix = _PREFIXES[0]
     for step, name in (*_PREFIXES, *_LARGE):
         if abs(value) >= step:

@@ -22,6 +22,7 @@ PAPER = {
         "monolithic output-stationary accelerator"
     ),
 }
+LEAST_HELD = 12
 HEADER = (
     "package",
     "period",
@@ -153,13 +154,16 @@ def as_markdown(lines: Sequence[Line]) -> str:
 
 
 def as_text(lines: Sequence[Line], width: int) -> str:
-    """Return the table and its facts for a terminal."""
+    """Return the table and its facts for a terminal of at least 64 columns."""
     header = ("package", "period", "gain", "energy", "gap", "claim", "s", "held up by")
     rows = [header]
     for row in cells(lines):
         name, period, speed, energy, gap, claim, held, seconds = row
         rows.append((name, period, speed, energy, gap, claim, seconds, held))
-    text = columns(rows, frozenset({1, 2, 3, 4, 6}))
+    right = frozenset({1, 2, 3, 4, 6})
+    text = columns([row[:-1] for row in rows], right)
+    if max(map(len, text)) + LEAST_HELD <= width:  # else what holds it up is left out
+        text = columns(rows, right)
     out = [clipped(line, width) for line in text] + [""]
     for label, value in facts(lines):
         out += entry(label, value, width, indent=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -342,6 +343,24 @@ def test_progress_is_plain_lines_off_a_terminal(chipsched: Any) -> None:
     _, _, err = chipsched("solve", TINY / "compute.yaml")
     assert "cpsat  period best 7  bound 7  gap 0 %" in err
     assert "\x1b" not in err
+
+
+def test_progress_is_one_live_line_on_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "solve", str(TINY / "compute.yaml"), "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "70"},
+        check=True,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert json.loads(done.stdout)["period_ticks"] == 7
+    assert "best 7  bound 7" in shown
+    assert "\x1b[2K" in shown  # the line is taken away again
 
 
 # Ctrl-C
