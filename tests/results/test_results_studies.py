@@ -1,0 +1,153 @@
+"""The comparisons from end to end on a small workload, and the README's example."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import results.compare
+from formulation.checker import Verdict
+from instances.load import load_instance
+from results.bench import sizes, table
+from results.cli import main
+from results.compare import Effort, RefusedError, solve_both
+from results.headline import MONOLITHIC
+from results.record import ROOT, Runs
+from results.run import prepare
+from results.sensitivity import VARIATIONS, sensitivity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = """
+schema: instance/1
+name: small
+package: {base: 2x2, name: small, chiplets: [nvdla, shidiannao, shidiannao, nvdla]}
+models:
+  - name: m
+    layers:
+      - {name: a, op: gemm, bounds: {k: 512, c: 512, oy: 64}}
+      - {name: b, op: gemm, bounds: {k: 512, c: 512, oy: 64}}
+    tensors:
+      - {name: x, consumers: [a], bytes: 32768}
+      - {name: u, producer: a, consumers: [b], bytes: 32768}
+      - {name: y, producer: b, consumers: [], bytes: 32768}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def call(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[Any, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(arg) for arg in args])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+def never(*args: object, **kwargs: object) -> None:
+    raise AssertionError("solved again")
+
+
+def test_the_headline_command_solves_every_row_once(
+    small: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = tmp_path / "runs.jsonl"
+    args = ("headline", "--scenario", small, "--milp-limit", 0, "--out", runs)
+    code, out, err = call(capsys, *args, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert len(answer["rows"]) == 11
+    die = answer["rows"][0]
+    assert die["variant"] == MONOLITHIC
+    assert die["throughput_gain"] == die["energy_gain"] == 1
+    assert answer["paper"]["throughput_gain"] == 2.2
+    for row in answer["rows"]:
+        assert row["claim"] == "optimal-1"
+        assert row["facts"]["total_pes"] == 16384
+        assert row["facts"]["dram_total_gb_s"] == 64
+    assert len(Runs(runs).lines) == 11
+    monkeypatch.setattr(results.compare, "solve", never)
+    code, out, err = call(capsys, *args)
+    assert code == 0, err
+    assert "WW/WW" in out
+    assert "16 mixes fall into 10 classes" in " ".join(out.split())
+
+
+def test_a_file_that_is_no_runs_is_bad_input(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(capsys, "headline", "--scenario", small, "--out", small)
+    assert code == 1
+    assert "small.yaml:2: not JSON" in err
+    assert small.read_text() == SMALL
+
+
+def test_both_engines_are_joined_row_by_row(small: Path) -> None:
+    effort = Effort(milp_seconds=20.0)
+    solved = solve_both(load_instance(small), effort)
+    assert [run.engine for run in solved.outcome.runs] == ["cpsat", "milp"]
+    assert solved.outcome.claim == "optimal-2"
+    assert solved.verdict.accepted
+
+
+def test_a_refused_answer_stops_a_study(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Verdict("optimal-1", ("sram: chiplet 0: 1 bytes",))
+    monkeypatch.setattr("results.run.check", lambda certificate: refused)
+    with pytest.raises(RefusedError, match="sram: chiplet 0: 1 bytes"):
+        solve_both(load_instance(small), Effort(milp_seconds=0))
+
+
+def test_sensitivity_is_taken_up_where_it_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(tmp_path / "runs.jsonl")
+    effort = Effort(seconds=2.0, milp_seconds=0)
+    some = [v for v in VARIATIONS if v.name == "that of one chiplet"]
+    lines = sensitivity(effort, runs, variations=some)
+    assert [line["about"]["side"] for line in lines] == [MONOLITHIC, "OW/WO"]
+    assert lines[0]["facts"]["total_noc_bytes_per_cycle"] == 256
+    monkeypatch.setattr(results.compare, "solve", never)
+    again = sensitivity(effort, Runs(runs.path), variations=some)
+    assert again == json.loads(json.dumps(lines))
+
+
+def test_the_benchmark_prints_sizes_and_ratios(small: Path) -> None:
+    found = sizes(prepare(load_instance(small)))
+    assert found["layers"] == 2
+    assert found["CP-SAT variables"] > 0
+    row = {
+        "scenario": "s",
+        "engine": "cpsat",
+        "period": 10,
+        "bound": 9,
+        "gap": 0.1,
+        "seconds": 2.0,
+        "stopped": "gap",
+        "notes": ["a note"],
+    }
+    none = {**row, "engine": "milp", "period": None, "gap": None, "seconds": 5.0}
+    lines = table([row, none], 80)
+    assert "10 %" in lines[1]
+    assert "2.5" in lines[2]
+    assert "a note" in lines[3]
+
+
+def test_the_example_of_the_readme_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    tiny = str(ROOT / "tests" / "tiny" / "compute.yaml")
+    assert code.count('"headline-contiguous"') == 1
+    exec(code.replace("headline-contiguous", tiny), {})
