@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from costmodel.build import build_table
@@ -25,11 +24,7 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
     from instances.schema import Instance
 
-ENGINES = tuple(
-    name
-    for name, parts in REGISTERED.items()
-    if parts == (name,) and find_spec(f"formulation.pipelined.{name}") is not None
-)
+ENGINES = tuple(name for name, parts in REGISTERED.items() if parts == (name,))
 LIMITS = Limits(workers=1)
 NONE: frozenset[str] = frozenset()
 

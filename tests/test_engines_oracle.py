@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from formulation.pipelined.clash import clashing_rules
 from formulation.pipelined.semantics import RULES
 from formulation.solve import solve
 from tests import oracle
@@ -81,6 +82,18 @@ def test_relaxation(rule: str, engine: str) -> None:
         found[seed] = proved(engine, tiny(seed).problem, quantity, out)
         expected[seed] = only(best(seed, quantity, out))
     assert found == expected
+
+
+def test_clashing_rules_clash_and_none_is_needless() -> None:
+    """The rules named are infeasible alone; without any one of them the rest is not."""
+    for seed in range(CHUNK):
+        if best(seed, "period,energy") is None:
+            named = clashing_rules(tiny(seed).problem, NONE, LIMITS)
+            # `floor`, which clashes in none of these, gives the oracle a period.
+            rest = frozenset(RULES) - {"assignment", "floor", *named}
+            assert best(seed, "period", rest) is None
+            for rule in named:
+                assert best(seed, "period", rest | {rule}) is not None
 
 
 @pytest.mark.parametrize(
