@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
 
 NONE: frozenset[str] = frozenset()
-# With 10^8 ticks a tolerance of 1e-9 is worth a tenth of a tick; with 10^12 HiGHS was
-# seen to call a feasible problem infeasible.
+# With 10^8 ticks a tolerance of 1e-7 is worth ten ticks: values may stay unproved;
+# with 10^12 HiGHS was seen to call a feasible problem infeasible.
 MOST_TICKS = 10**8
 
 
@@ -114,13 +114,13 @@ def _aim(m: Milp, target: Target, near: int | None) -> None:
 def _allowed_gap(search: Search, limits: Limits) -> float:
     """Return the absolute gap, in units of the objective, at which to stop.
 
-    Below 1 for an integer objective: then its ceiling is proved. The relative gap is
-    taken of a lower bound of the value.
+    1/2 for a quantity that is integer: nothing lies between, and half a unit is
+    left for rounding. The relative gap is taken of a lower bound of the value.
     """
     m, proved = search.m, search.target.at_least
     if search.target.quantity == "period":
-        return max(0.99, float(limits.gap * max(proved, m.least_ticks)))
-    smallest = 0.99 if m.energy_step == 1 else 0.0
+        return max(0.5, float(limits.gap * max(proved, m.least_ticks)))
+    smallest = 0.5 if m.energy_step == 1 else 0.0
     least = max(proved, least_energy(m))
     return max(smallest, float(limits.gap * least / m.energy_step))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from formulation.pipelined.milp_energy import least_energy
 from formulation.pipelined.milp_rules import stream_resources
-from formulation.pipelined.milp_vars import Milp, ticks
+from formulation.pipelined.milp_vars import Milp, slack, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,8 @@ def stretches(m: Milp) -> None:
                 ]
                 terms.append((item.literal, -float(max(Fraction(0), min(gains)))))
             if len([k for _, k in terms if k]) > 1:
-                m.program.row("stretches", terms, ">=", 0)
+                give = slack(m.problem.resources[r].stream_rate.num)
+                m.program.row("stretches", terms, ">=", -give)
 
 
 def two_copies(m: Milp) -> None:

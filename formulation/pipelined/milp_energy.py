@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from formulation.pipelined.milp_vars import Milp, slack
+
 if TYPE_CHECKING:
     from formulation.engines.milp import Var
-    from formulation.pipelined.milp_vars import Milp
 
 # Beyond this many quanta between bound and worst case, energy is counted in steps
 # of more than one quantum: a double has 53 bits, and the simplex needs half.
@@ -58,7 +59,8 @@ def energy_at_most(m: Milp, label: str, quanta: int) -> None:
     """Σ energy units ≤ quanta·`energy_den`, divided by `energy_den`·`step`."""
     terms, constant = energy(m)
     unit = m.problem.energy_den * step(m)
-    room = Fraction(quanta * m.problem.energy_den - constant, unit)
+    half = Fraction(1, 2)  # units are whole: half of one more is none
+    room = (quanta * m.problem.energy_den - constant + half) / unit
     scaled = [(var, float(Fraction(k, unit))) for var, k in terms]
     m.program.row(label, scaled, "<=", float(room))
 
@@ -85,7 +87,8 @@ def minimise_energy(m: Milp, at_least: int, near: int | None) -> tuple[int, int]
     m.energy = var
     scaled = [(v, -float(Fraction(k, unit))) for v, k in terms]
     rest = Fraction(constant - base * m.problem.energy_den, unit)
-    m.program.row("energy", [(var, 1), *scaled], ">=", float(rest))
+    give = slack(m.problem.energy_den) if steps == 1 else 0.0
+    m.program.row("energy", [(var, 1), *scaled], ">=", float(rest) - give)
     m.program.row("at_least", [(var, 1)], ">=", float(Fraction(at_least - base, steps)))
     m.program.minimise([(var, 1)])
     return base, steps

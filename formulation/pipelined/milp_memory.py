@@ -45,7 +45,9 @@ def sram(m: Milp) -> None:
                 if d == c
             ]
             use.append((_peak(m, c), 1.0))
-        m.program.row("sram", use, "<=", chiplet.l2_bytes * scale(m, c))
+        # Bytes are whole: half of one more is none, but covers the rounding.
+        room = (chiplet.l2_bytes + 0.5) * scale(m, c)
+        m.program.row("sram", use, "<=", room)
 
 
 def _still(m: Milp, u: int) -> None:

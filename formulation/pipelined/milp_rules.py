@@ -1,7 +1,8 @@
 """The rules of MODEL.md §2 as rows of the MILP, one function a label.
 
 T stands for `base_ticks` + the variable `period`. Rows on bandwidth are divided by
-it, so that they are in ticks. `sram` has a file of its own.
+it, so that they are in ticks; rows on integers are relaxed by a `slack` that cuts off
+and lets in nothing. `sram` has a file of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from formulation.pipelined.milp_energy import energy_at_most
 from formulation.pipelined.milp_memory import sram
 from formulation.pipelined.milp_traffic import duration
-from formulation.pipelined.milp_vars import Milp, minus, ticks
+from formulation.pipelined.milp_vars import Milp, minus, slack, ticks
 from formulation.pipelined.structure import edges, neighbours
 
 if TYPE_CHECKING:
@@ -76,15 +77,20 @@ def compute(m: Milp) -> None:
                 if item.units.get(r)
             ]
             terms = [*duration(m, t, c), *constant, *extra]
-            m.program.row("duration", terms, ">=", 0)
+            give = slack(p.resources[r].stream_rate.num)
+            m.program.row("duration", terms, ">=", -give)
     for c in range(len(p.chiplets)):
         busy: Terms = [(m.period, -1.0)]
         for t in range(len(p.tasks)):
             if (t, c) in m.x:
                 busy += duration(m, t, c)
+        whole = 1
         if p.serial:
             busy += _talk(m, c)
-        m.program.row("compute", busy, "<=", m.base_ticks)
+            for port in _ports(m, c):
+                whole *= p.resources[port].rate.num
+        give = slack(whole)
+        m.program.row("compute", busy, "<=", m.base_ticks + give)
 
 
 def stream_resources(m: Milp, t: int, c: int) -> list[int]:
@@ -105,10 +111,16 @@ def stream_resources(m: Milp, t: int, c: int) -> list[int]:
     return kept
 
 
+def _ports(m: Milp, c: int) -> list[int]:
+    """Return the ports of a chiplet that are limited."""
+    chiplet = m.problem.chiplets[c]
+    return [r for r in (chiplet.port_in, chiplet.port_out) if r is not None]
+
+
 def _talk(m: Milp, c: int) -> Terms:
     """Return the transfer time of a chiplet under ``serial``."""
     p = m.problem
-    ports = (p.chiplets[c].port_in, p.chiplets[c].port_out)
+    ports = _ports(m, c)
     talk = [
         (move.literal, float(ticks(m, move.resource, move.units)))
         for move in m.moves
@@ -148,7 +160,8 @@ def _resources(m: Milp, kind: str) -> None:
             and "compute" not in m.without
         )
         if not alone and sum(k for _, k in terms) > m.least_ticks:
-            m.program.row(kind, [*terms, (m.period, -1)], "<=", m.base_ticks)
+            right = m.base_ticks + slack(resource.rate.num)
+            m.program.row(kind, [*terms, (m.period, -1)], "<=", right)
 
 
 def _streams(m: Milp, r: int) -> dict[tuple[int, int], Terms]:
@@ -281,7 +294,7 @@ def latency_cap(m: Milp) -> None:
         terms = [(high, -1.0), (low, 1.0), *length]
         m.program.row("latency_cap_length", terms, ">=", 0)
         room = [(v, float(cap // (s + 1) - m.base_ticks)) for s, v in spans.items()]
-        m.program.row("latency_cap", [(m.period, 1), *minus(room)], "<=", 0)
+        m.program.row("latency_cap", [(m.period, 1), *minus(room)], "<=", slack(1))
 
 
 def energy_cap(m: Milp) -> None:
