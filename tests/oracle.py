@@ -563,7 +563,7 @@ def copies(given: Given, s: Schedule, u: Key, stages: dict[Key, int]) -> dict[in
     source = s.chiplet[given.producer[u]]
     ages: dict[int, list[int]] = {}  # chiplet -> Δ(j) of its consumers j
     for j in given.consumers[u]:
-        delta = stages[j] - stages[given.producer[u]]
+        delta = max(0, stages[j] - stages[given.producer[u]])
         ages.setdefault(s.chiplet[j], []).append(delta)
     here = ages.pop(source, [])
     serial = given.options.serial
@@ -589,8 +589,10 @@ def memory(
             for c, n in copies(given, s, u, stages).items():
                 buffers[c] += n * given.bytes[u]
             i = given.producer[u]
-            if all((s.chiplet[j], stages[j]) == (s.chiplet[i], stages[i])
-                   for j in given.consumers[u]):  # fmt: skip
+            if all(
+                s.chiplet[j] == s.chiplet[i] and stages[j] <= stages[i]
+                for j in given.consumers[u]
+            ):
                 unbuffered.append(u)
     for n in given.layers:
         if n[0] != m:

@@ -111,7 +111,7 @@ def run(
         solver.best_bound_callback = lambda bound: bounded(int(bound + 0.5))
     watch = _Watch(seen) if seen is not None else None
     began = time.monotonic()
-    status: list[int] = []
+    status: list[cp_model.CpSolverStatus] = []
     stop = limits.stop
 
     def work() -> None:
@@ -130,7 +130,10 @@ def run(
 
 
 def _honest(
-    solver: cp_model.CpSolver, status: int, limits: Limits, seconds: float
+    solver: cp_model.CpSolver,
+    status: cp_model.CpSolverStatus,
+    limits: Limits,
+    seconds: float,
 ) -> CpsatRun:
     """Translate status and bound; numbers that CP-SAT makes up become `None`."""
     if status == cp_model.MODEL_INVALID:

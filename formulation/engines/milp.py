@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
+from importlib.metadata import version
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from formulation.outcome import Limits
 
+VERSION = f"HiGHS {version('highspy')}, PuLP {version('pulp')}"
 Var = Any  # a pulp.LpVariable; PuLP is not typed
 Terms = list[tuple[Var, float]]
 

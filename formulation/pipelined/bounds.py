@@ -61,13 +61,11 @@ def dram_total(p: Problem) -> int:
             fixed += tensor.bytes
     # A streamed layer reads at least W_l a round, so total − room is a lower bound.
     amount = (max(0, total - room) + fixed) * p.load_unit
-    ticks_needed = 0
     common = 1
     for rate in doors:
         common *= rate.den
     per_common = sum(rate.num * (common // rate.den) for rate in doors)
-    ticks_needed = -(-amount * common // per_common)
-    return ticks_needed
+    return -(-amount * common // per_common)
 
 
 def lower(p: Problem, without: frozenset[str] = frozenset()) -> int:

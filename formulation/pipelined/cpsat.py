@@ -102,11 +102,15 @@ def fix(m: Cpsat, s: Schedule, *, stages: bool = True, places: bool = True) -> N
     for t in range(len(m.p.tasks)):
         c = s.chiplet[t]
         m.model.add_bool_or([m.value(t, c)])
-        match = [
-            z
-            for z, k in zip(m.pick.get((t, c), []), m.options.get((t, c), ()))
-            if (k.mode, k.resident) == (s.mode[t], s.resident[t])
-        ]
+        match = (
+            [
+                z
+                for z, k in zip(m.pick[t, c], m.options[t, c], strict=True)
+                if (k.mode, k.resident) == (s.mode[t], s.resident[t])
+            ]
+            if (t, c) in m.pick
+            else []
+        )
         m.model.add_bool_or(match)
         if stages and m.staged:
             m.model.add(m.stage[t] == s.stage[t])
@@ -115,7 +119,7 @@ def fix(m: Cpsat, s: Schedule, *, stages: bool = True, places: bool = True) -> N
             m.model.add(literal == int(s.place[u] == DRAM))
 
 
-def hint(m: Cpsat, s: Schedule) -> None:
+def add_hint(m: Cpsat, s: Schedule) -> None:
     """Start the search from a schedule."""
     for t in range(len(m.p.tasks)):
         for c, y in enumerate(m.on[t]):
@@ -205,7 +209,7 @@ def minimise(
     limits: Limits,
     *,
     report: Report | None = None,
-    start: Schedule | None = None,
+    hint: Schedule | None = None,
     fixed: Schedule | None = None,
     without: frozenset[str] = frozenset(),
     strengthenings: frozenset[str] = frozenset(STRENGTHENINGS),
@@ -218,7 +222,7 @@ def minimise(
 
     Parameters
     ----------
-    start
+    hint
         A schedule to start from.
     fixed
         All decisions are fixed to this schedule: the answer is its value, or
@@ -236,7 +240,7 @@ def minimise(
         If CP-SAT returns what the semantics refuse, or refuses the model.
     """
     search = _Search(p, target, limits, report, without)
-    if start is not None and not search.offer(start):
+    if hint is not None and not search.offer(hint):
         search.notes.append("the schedule to start from is not valid: ignored")
     if fixed is not None:
         strengthenings = frozenset()
@@ -271,7 +275,7 @@ def _relaxed(
         strengthenings=strengthenings,
     )
     if search.schedule is not None:
-        hint(m, search.schedule)
+        add_hint(m, search.schedule)
     last: list[Schedule] = []
 
     def seen(value: Callable[[cp_model.LinearExprT], int]) -> None:
@@ -303,7 +307,7 @@ def _complete(search: _Search, found: Schedule, relaxed: int | None) -> None:
     """Look for stages and places of a relaxed solution, everything else fixed."""
     m = build(search.p, search.target, without=search.without)
     fix(m, found, stages=False, places=False)
-    hint(m, earliest(search.p, found))
+    add_hint(m, earliest(search.p, found))
     left = search.left()
     result = run(
         m.model, search.limits, seconds=10.0 if left is None else min(10.0, left)
@@ -326,7 +330,7 @@ def _whole(
     if fixed is not None:
         fix(m, fixed)
     elif search.schedule is not None:
-        hint(m, search.schedule)
+        add_hint(m, search.schedule)
     left = search.left()
     if left is not None and left <= 0:
         return "time limit"

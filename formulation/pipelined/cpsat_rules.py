@@ -13,14 +13,14 @@ from formulation.pipelined import bounds
 from formulation.pipelined.choices import stream_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from formulation.pipelined.cpsat_vars import Cpsat, Lit, Term
 
 Linear = cp_model.LinearExpr
 
 
-def weighted(terms: list[Term]) -> cp_model.LinearExprT:
+def weighted(terms: Sequence[tuple[cp_model.LinearExprT, int]]) -> cp_model.LinearExprT:
     """Return Σ coefficient·literal."""
     return Linear.weighted_sum([x for x, _ in terms], [k for _, k in terms])
 
@@ -114,7 +114,7 @@ def _narrowest(
 
 def compute(m: Cpsat) -> None:
     """Σ d(l) ≤ T per chiplet; with ``serial`` + Σ transfer times, times their lcm."""
-    loads: list[list[Term]] = [[] for _ in m.p.chiplets]
+    loads: list[list[tuple[cp_model.LinearExprT, int]]] = [[] for _ in m.p.chiplets]
     for t, c in m.options:
         loads[c] += durations(m, t, c)
     for c, chiplet in enumerate(m.p.chiplets):
@@ -257,7 +257,7 @@ def sram(m: Cpsat) -> None:
         for c, peak in enumerate(_peaks(m, kept)):
             rooms[c].append((peak, 1))
     for c, chiplet in enumerate(m.p.chiplets):
-        m.model.add(weighted(rooms[c]) <= chiplet.l2_bytes)  # type: ignore[arg-type]
+        m.model.add(weighted(rooms[c]) <= chiplet.l2_bytes)
 
 
 def _unbuffered(m: Cpsat) -> dict[int, Lit]:
@@ -338,8 +338,11 @@ def _copies(
     ahead = m.stage[j] - m.stage[i]
     away = [] if here is None else [here.negated()]
     m.model.add(n >= ahead + far).only_enforce_if([there, *away, *held])
+    if far:
+        m.model.add(n >= far).only_enforce_if([there, *away, *held])
     if here is not None:
         m.model.add(n >= ahead + 1).only_enforce_if([there, here, *held])
+        m.model.add(n >= 1).only_enforce_if([there, here, *held])
 
 
 def _peaks(m: Cpsat, kept: dict[int, Lit]) -> list[cp_model.IntVar]:

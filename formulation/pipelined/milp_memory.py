@@ -104,6 +104,8 @@ def _copies(m: Milp, u: int) -> None:
             blocked = [(var, k * big) for var, k in (*home, *minus(gets))]
             terms = [(copies, 1.0), *minus(ahead(m, u, j)), *blocked]
             row("copies_far", terms, ">=", far - big)
+            if far:
+                row("copies_one", [(copies, 1), *home, *minus(gets)], ">=", 0)
         if not home:
             continue
         buffered = [*home, (m.still_on[u, c], -1.0)]
