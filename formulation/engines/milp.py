@@ -38,17 +38,12 @@ SENSES = {
 }
 CALLBACKS = highspy.cb.HighsCallbackType
 STATUS = highspy.HighsModelStatus
-# Tighter than HiGHS's 1e-6: a binary that is 1e-6 off moves a layer of 10^6 ticks
-# by one tick. Not tighter: rows with terms of 10^8 are rounded by 10^-8, and with
-# 1e-9 HiGHS ends such runs with "Solve error".
 # Without the aggregator (bit 12) of presolve: with it HiGHS 1.13.1 called worse
 # schedules optimal in 3 to 7 of 40 runs of one small problem with periods of 10^6
 # ticks, by up to 0.4 %; without it, in 0 of 300.
-OPTIONS = {
-    "mip_feasibility_tolerance": 1e-7,
-    "primal_feasibility_tolerance": 1e-7,
-    "presolve_rule_off": 1 << 12,
-}
+OPTIONS = {"presolve_rule_off": 1 << 12}
+# HiGHS looks at the clock between steps, some of which are long.
+GRACE_SECONDS = 30.0
 # HiGHS's log lines on a start that it cannot use.
 REFUSALS = (
     "MIP start solution is infeasible",
@@ -163,6 +158,8 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
         self.columns, self.news, self.stop = columns, news, stop
         self.fault: BaseException | None = None
         self.start_refused = False
+        self.abandoned = False
+        self.bound: float | None = None
 
     def buildSolverModel(self, lp: Any) -> None:
         """Pass the model as arrays (PuLP: one call a row)."""
@@ -210,11 +207,21 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
             value = np.array([x for _, x in start], dtype=np.float64)
             said = highs.setSolution(len(start), index, value)
             self.start_refused = said != highspy.HighsStatus.kOk
+        began = time.monotonic()
         thread = threading.Thread(target=self._run, args=(highs,), daemon=True)
         thread.start()
-        while thread.is_alive():
+        late_since = None
+        while thread.is_alive() and not self.abandoned:
             thread.join(0.05)
-        highs.setCallback(None, None)
+            now = time.monotonic()
+            over = self.timeLimit is not None and now - began > self.timeLimit
+            if (over or self._stopped()) and late_since is None:
+                late_since = now
+            self.abandoned = late_since is not None and (
+                thread.is_alive() and now - late_since > GRACE_SECONDS
+            )
+        if not self.abandoned:
+            highs.setCallback(None, None)
         if self.fault is not None:
             raise self.fault
 
@@ -230,8 +237,10 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
             int(CALLBACKS.kCallbackIpmInterrupt),
             int(CALLBACKS.kCallbackMipInterrupt),
         ):
-            stopped = self.stop is not None and self.stop.is_set()
-            into.user_interrupt = stopped or self.fault is not None
+            broken = self.fault is not None or self.abandoned
+            into.user_interrupt = broken or self._stopped()
+            return
+        if self.abandoned:
             return
         try:
             if kind == int(CALLBACKS.kCallbackLogging):
@@ -241,10 +250,14 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
                 values = np.array(out.mip_solution).tolist()
                 self.news.solution(dict(zip(self.columns, values, strict=True)))
             elif isfinite(out.mip_dual_bound):
-                self.news.bound(self.honest(out.mip_dual_bound, out.mip_primal_bound))
+                self.bound = self.honest(out.mip_dual_bound, out.mip_primal_bound)
+                self.news.bound(self.bound)
         except BaseException as fault:
             # An exception must not travel through HiGHS; it is raised afterwards.
             self.fault = fault
+
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
 
     def honest(self, dual: float, primal: float) -> float:
         """Return a bound that is one.
@@ -268,7 +281,12 @@ def _high(bound: float | None) -> float:
 
 
 def highs(
-    program: Program, limits: Limits, seconds: float | None, gap: float, news: News
+    program: Program,
+    limits: Limits,
+    seconds: float | None,
+    gap: float,
+    news: News,
+    tolerance: float = 1e-6,
 ) -> Found:
     """Solve with HiGHS.
 
@@ -281,6 +299,9 @@ def highs(
         What is left of the time.
     gap
         Absolute gap of the objective at which to stop.
+    tolerance
+        How far from an integer may be one. HiGHS's own is 1e-6, which moves a layer
+        of 10^6 ticks by one; with less it sometimes runs for ever.
     """
     solver = _Highs(
         program.variables,
@@ -290,9 +311,15 @@ def highs(
         threads=limits.workers,
         timeLimit=seconds,
         random_seed=limits.seed,
+        mip_feasibility_tolerance=tolerance,
         **OPTIONS,
     )
     program.lp.solve(solver)
+    if solver.abandoned:
+        # Its thread still runs: the model must not be touched.
+        status = "interrupted" if solver._stopped() else "time limit"
+        said = f"HiGHS did not stop within {GRACE_SECONDS:.0f} s"
+        return Found(status, solver.bound, None, solver.start_refused, said)
     model = program.lp.solverModel
     said = model.getModelStatus()
     status = {

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
 
 NONE: frozenset[str] = frozenset()
-# With 10^8 ticks a tolerance of 1e-7 is worth ten ticks: values may stay unproved;
+# With 10^8 ticks a tolerance of 1e-6 is worth a hundred: values may stay unproved;
 # with 10^12 HiGHS was seen to call a feasible problem infeasible.
 MOST_TICKS = 10**8
+EXACT = 1e-8
 
 
 def build(
@@ -139,8 +140,9 @@ def minimise(
 ) -> Answer[Schedule]:
     """Minimise period or energy with a MILP.
 
-    An optimum that is far from the offset may be left without proof by the slack
-    that `integer_bound` takes; then it is solved again, counted from the optimum.
+    An optimum that is far from the offset may be left without proof by tolerances
+    and by the slack of `integer_bound`; then it is solved again, more exactly and
+    counted from the optimum.
 
     Parameters
     ----------
@@ -174,7 +176,8 @@ def minimise(
             return answer
         proved = max(target.at_least, answer.bound)
         search.target = replace(target, at_least=proved)
-        answer = _solve(search, limits, answer.schedule, fixed, strengthenings, solver)
+        hint, exact = answer.schedule, EXACT
+        answer = _solve(search, limits, hint, fixed, strengthenings, solver, exact)
     return answer
 
 
@@ -185,6 +188,7 @@ def _solve(
     fixed: Schedule | None,
     strengthenings: frozenset[str] | None,
     solver: str,
+    tolerance: float = 1e-6,
 ) -> Answer[Schedule]:
     m = search.m = build(
         search.problem,
@@ -212,7 +216,8 @@ def _solve(
     if solver == "cbc":
         found = cbc(m.program, limits, left, gap)
     else:
-        found = highs(m.program, limits, left, gap, News(search.solution, search.heard))
+        news = News(search.solution, search.heard)
+        found = highs(m.program, limits, left, gap, news, tolerance)
     return _conclude(search, found, limits)
 
 
@@ -226,11 +231,16 @@ def _conclude(search: Search, found: Found, limits: Limits) -> Answer[Schedule]:
     if found.bound is not None:
         search.prove(found.bound)
     search.tell()
+    if found.status == "unknown" and search.value is not None:
+        search.notes.append(f"the solver gave up: {found.said}")
+        return search.answer("finished")
     if found.status == "unknown":
         raise EngineError(f"the solver stopped without a verdict: {found.said}")
     if found.status == "infeasible":
         return search.answer("finished", infeasible=True)
     if found.status != "optimal":
+        if "did not stop" in found.said:
+            search.notes.append(found.said)
         return search.answer(found.status)
     open_gap = limits.gap > 0 and search.bound != search.value
     return search.answer("gap" if open_gap else "finished")
