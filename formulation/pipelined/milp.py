@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from formulation.engines.milp import EngineError, News, Program, cbc, highs
 from formulation.pipelined import milp_traffic, milp_vars
-from formulation.pipelined.milp_cuts import STRENGTHENINGS, least_ticks
+from formulation.pipelined.milp_cuts import STRENGTHENINGS, least_ticks, longest_ticks
 from formulation.pipelined.milp_energy import (
     energy_at_most,
     least_energy,
@@ -19,7 +19,7 @@ from formulation.pipelined.milp_energy import (
 )
 from formulation.pipelined.milp_rules import RULES
 from formulation.pipelined.milp_search import Search, fix, start
-from formulation.pipelined.milp_vars import Milp
+from formulation.pipelined.milp_vars import Milp, steps
 
 if TYPE_CHECKING:
     from formulation.engines.milp import Found
@@ -70,13 +70,19 @@ def build(
     if target.quantity == "period":
         base = max(least, target.at_least) if near is None else near
     program = Program("chipsched")
+    step = steps(max(least, longest_ticks(problem)))
+    if step == 1:
+        period = program.integer("period", 1 - base)
+    else:
+        period = program.real("period", (1 - base) / step)
     m = Milp(
         problem=problem,
         without=without,
         base_ticks=base,
+        tick_step=step,
         least_ticks=least,
         program=program,
-        period=program.integer("period", 1 - base),
+        period=period,
     )
     for define in (
         milp_vars.assignments,
@@ -101,29 +107,30 @@ def _aim(m: Milp, target: Target, near: int | None) -> None:
     """State the objective, its proved bound and the caps of earlier parts."""
     if target.period_at_most is not None:
         cap = target.period_at_most - m.base_ticks
-        m.program.row("period_at_most", [(m.period, 1)], "<=", cap)
+        m.tick_row("period_at_most", m.period_ticks(), "<=", cap)
     if target.energy_at_most is not None:
         energy_at_most(m, "energy_at_most", target.energy_at_most)
     if target.quantity == "period":
         low = target.at_least - m.base_ticks
-        m.program.row("at_least", [(m.period, 1)], ">=", low)
+        m.tick_row("at_least", m.period_ticks(), ">=", low)
         m.program.minimise([(m.period, 1)])
     else:
         m.base_energy, m.energy_step = minimise_energy(m, target.at_least, near)
 
 
-def _allowed_gap(search: Search, limits: Limits) -> float:
+def _allowed_gap(search: Search, limits: Limits, again: bool) -> float:
     """Return the absolute gap, in units of the objective, at which to stop.
 
-    1/2 for a quantity that is integer: nothing lies between, and half a unit is
-    left for rounding. The relative gap is taken of a lower bound of the value.
+    Half a tick or quantum; a hundredth where the first run left the proof open. The
+    relative gap is taken of a lower bound of the value.
     """
     m, proved = search.m, search.target.at_least
     if search.target.quantity == "period":
-        return max(0.5, float(limits.gap * max(proved, m.least_ticks)))
-    smallest = 0.5 if m.energy_step == 1 else 0.0
-    least = max(proved, least_energy(m))
-    return max(smallest, float(limits.gap * least / m.energy_step))
+        least, step = max(proved, m.least_ticks), m.tick_step
+    else:
+        least, step = max(proved, least_energy(m)), m.energy_step
+    smallest = 0.5 if step == 1 or not again else 0.01
+    return max(smallest, float(limits.gap * least)) / step
 
 
 def minimise(
@@ -212,7 +219,7 @@ def _solve(
             "resolution, take longer ticks"
         )
         return search.answer("finished")
-    gap = _allowed_gap(search, limits)
+    gap = _allowed_gap(search, limits, again=tolerance < 1e-6)
     if solver == "cbc":
         found = cbc(m.program, limits, left, gap)
     else:

@@ -34,9 +34,19 @@ def least_ticks(problem: Problem, without: frozenset[str]) -> int:
     return least
 
 
+def longest_ticks(problem: Problem) -> int:
+    """Return about how many ticks one thing may take: a layer or a stream."""
+    most = [k.latency_ticks for task in problem.tasks for ks in task.modes for k in ks]
+    sizes = [u.bytes for u in problem.tensors]
+    sizes += [task.weight_bytes for task in problem.tasks]
+    units = problem.load_unit * max(sizes, default=0)
+    most += [r.stream_rate.ticks(units) for r in problem.resources]
+    return max(most, default=1)
+
+
 def least_period(m: Milp) -> None:
     """T ≥ `least_ticks`; proof there."""
-    m.program.row("least_period", [(m.period, 1)], ">=", m.least_ticks - m.base_ticks)
+    m.tick_row("least_period", m.period_ticks(), ">=", m.least_ticks - m.base_ticks)
 
 
 def least_energies(m: Milp) -> None:
@@ -58,7 +68,7 @@ def stretches(m: Milp) -> None:
     for t, c in m.stretch if "compute" not in m.without else ():
         choices = m.choices[t, c]
         for r in stream_resources(m, t, c):
-            terms = [(m.stretch[t, c], 1.0)]
+            terms = [(m.stretch[t, c], float(m.tick_step))]
             for item in m.items[t, c]:
                 gains = [
                     ticks(m, r, choices[n].units.get(r, 0) + item.units.get(r, 0), True)
@@ -68,7 +78,7 @@ def stretches(m: Milp) -> None:
                 terms.append((item.literal, -float(max(Fraction(0), min(gains)))))
             if len([k for _, k in terms if k]) > 1:
                 give = slack(m.problem.resources[r].stream_rate.num)
-                m.program.row("stretches", terms, ">=", -give)
+                m.tick_row("stretches", terms, ">=", -give)
 
 
 def two_copies(m: Milp) -> None:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.milp_vars import Milp, slack
+from formulation.pipelined.milp_vars import Milp, slack, steps
 
 if TYPE_CHECKING:
     from formulation.engines.milp import Var
-
-# Beyond this many quanta between bound and worst case, energy is counted in steps
-# of more than one quantum: a double has 53 bits, and the simplex needs half.
-MOST_QUANTA = 10**8
 
 
 def cheapest(m: Milp) -> list[int]:
@@ -41,7 +37,7 @@ def energy(m: Milp) -> tuple[list[tuple[Var, int]], int]:
     """
     p, least = m.problem, cheapest(m)
     constant = sum(least) + p.static_energy * m.base_ticks
-    terms: list[tuple[Var, int]] = [(m.period, p.static_energy)]
+    terms: list[tuple[Var, int]] = [(m.period, p.static_energy * m.tick_step)]
     for (t, c), choices in m.choices.items():
         terms += [(k.var, k.energy - least[t]) for k in choices]
         terms += [(item.literal, item.energy) for item in m.items[t, c]]
@@ -50,9 +46,9 @@ def energy(m: Milp) -> tuple[list[tuple[Var, int]], int]:
 
 
 def step(m: Milp) -> int:
-    """Return quanta per unit of the rows: 1, or a power of 2 for huge energies."""
-    quanta = sum(k for _, k in energy(m)[0]) // m.problem.energy_den
-    return 1 << max(0, (quanta // MOST_QUANTA).bit_length())
+    """Return quanta per unit of the rows: 1, or a power of 2 (`steps`)."""
+    most = max((k for _, k in energy(m)[0]), default=0)
+    return steps(most // m.problem.energy_den)
 
 
 def energy_at_most(m: Milp, label: str, quanta: int) -> None:
@@ -77,18 +73,18 @@ def minimise_energy(m: Milp, at_least: int, near: int | None) -> tuple[int, int]
     """
     terms, constant = energy(m)
     base = max(at_least, least_energy(m)) if near is None else near
-    steps = step(m)
-    unit = m.problem.energy_den * steps
-    low = -(base // steps) - 1
-    if steps == 1:
+    scale = step(m)
+    unit = m.problem.energy_den * scale
+    low = -(base // scale) - 1
+    if scale == 1:
         var = m.program.integer("energy", low)
     else:
         var = m.program.real("energy", low)
     m.energy = var
     scaled = [(v, -float(Fraction(k, unit))) for v, k in terms]
     rest = Fraction(constant - base * m.problem.energy_den, unit)
-    give = slack(m.problem.energy_den) if steps == 1 else 0.0
+    give = slack(m.problem.energy_den) if scale == 1 else 0.0
     m.program.row("energy", [(var, 1), *scaled], ">=", float(rest) - give)
-    m.program.row("at_least", [(var, 1)], ">=", float(Fraction(at_least - base, steps)))
+    m.program.row("at_least", [(var, 1)], ">=", float(Fraction(at_least - base, scale)))
     m.program.minimise([(var, 1)])
-    return base, steps
+    return base, scale

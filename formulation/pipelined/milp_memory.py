@@ -1,7 +1,7 @@
 """The rule `sram` of the MILP: residents, buffers and peak within L2.
 
 A tensor is *still* where it is package, made on a chiplet and unbuffered. Rows
-are in steps of 2^-20 of a large L2, so that a tolerance is worth no byte.
+are in steps of 2^-10 of a large L2, so that a tolerance is worth no byte.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from formulation.pipelined.milp_vars import Milp, minus
 if TYPE_CHECKING:
     from formulation.engines.milp import Terms, Var
 
-STEPS = 2**20
+STEPS = 2**10
 
 
 def scale(m: Milp, c: int) -> float:

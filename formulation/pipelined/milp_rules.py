@@ -1,6 +1,6 @@
 """The rules of MODEL.md §2 as rows of the MILP, one function a label.
 
-T stands for `base_ticks` + the variable `period`. Rows on bandwidth are divided by
+T stands for `base_ticks` + `period_ticks`. Rows on bandwidth are divided by
 it, so that they are in ticks; rows on integers are relaxed by a `slack` that cuts off
 and lets in nothing. `sram` has a file of its own.
 """
@@ -78,9 +78,9 @@ def compute(m: Milp) -> None:
             ]
             terms = [*duration(m, t, c), *constant, *extra]
             give = slack(p.resources[r].stream_rate.num)
-            m.program.row("duration", terms, ">=", -give)
+            m.tick_row("duration", terms, ">=", -give)
     for c in range(len(p.chiplets)):
-        busy: Terms = [(m.period, -1.0)]
+        busy = m.period_ticks(-1)
         for t in range(len(p.tasks)):
             if (t, c) in m.x:
                 busy += duration(m, t, c)
@@ -90,7 +90,7 @@ def compute(m: Milp) -> None:
             for port in _ports(m, c):
                 whole *= p.resources[port].rate.num
         give = slack(whole)
-        m.program.row("compute", busy, "<=", m.base_ticks + give)
+        m.tick_row("compute", busy, "<=", m.base_ticks + give)
 
 
 def stream_resources(m: Milp, t: int, c: int) -> list[int]:
@@ -161,7 +161,7 @@ def _resources(m: Milp, kind: str) -> None:
         )
         if not alone and sum(k for _, k in terms) > m.least_ticks:
             right = m.base_ticks + slack(resource.rate.num)
-            m.program.row(kind, [*terms, (m.period, -1)], "<=", right)
+            m.tick_row(kind, [*terms, *m.period_ticks(-1)], "<=", right)
 
 
 def _streams(m: Milp, r: int) -> dict[tuple[int, int], Terms]:
@@ -193,7 +193,8 @@ def dram(m: Milp) -> None:
 
 def floor(m: Milp) -> None:
     """T ≥ the largest hop, route or DRAM latency."""
-    m.program.row("floor", [(m.period, 1)], ">=", m.problem.floor_ticks - m.base_ticks)
+    least = m.problem.floor_ticks - m.base_ticks
+    m.tick_row("floor", m.period_ticks(), ">=", least)
 
 
 def contiguous(m: Milp) -> None:
@@ -294,7 +295,7 @@ def latency_cap(m: Milp) -> None:
         terms = [(high, -1.0), (low, 1.0), *length]
         m.program.row("latency_cap_length", terms, ">=", 0)
         room = [(v, float(cap // (s + 1) - m.base_ticks)) for s, v in spans.items()]
-        m.program.row("latency_cap", [(m.period, 1), *minus(room)], "<=", slack(1))
+        m.tick_row("latency_cap", [*m.period_ticks(), *minus(room)], "<=", slack(1))
 
 
 def energy_cap(m: Milp) -> None:
@@ -308,7 +309,7 @@ def period_cap(m: Milp) -> None:
     """T ≤ its cap."""
     cap = m.problem.period_cap_ticks
     if cap is not None:
-        m.program.row("period_cap", [(m.period, 1)], "<=", cap - m.base_ticks)
+        m.tick_row("period_cap", m.period_ticks(), "<=", cap - m.base_ticks)
 
 
 RULES: dict[str, Callable[[Milp], None]] = {

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # A violation of less than this part of T, L2 or the energy may come from the
 # solver's tolerances; a larger one is a bug.
 HAIR = 1e-6
+# Ten times HiGHS's tolerance on rows.
+MARGIN = 1e-5
 
 
 def decisions(m: Milp, s: Schedule) -> dict[Var, int]:
@@ -54,10 +56,11 @@ def start(m: Milp, s: Schedule) -> None:
     """Give every integer variable its value in a valid schedule as the start."""
     p, worth = m.problem, evaluate(m.problem, s, without=m.without)
     values = decisions(m, s)
-    values[m.period] = worth.period_ticks - m.base_ticks
+    if m.tick_step == 1:
+        values[m.period] = worth.period_ticks - m.base_ticks
     if m.energy is not None and m.energy_step == 1:
         values[m.energy] = worth.energy_quanta - m.base_energy
-    for (t, c), var in m.stretch.items():
+    for (t, c), var in m.stretch.items() if m.tick_step == 1 else ():
         chosen = [k for k in m.choices[t, c] if values[k.var]]
         values[var] = sum(worth.durations[t] - k.ticks for k in chosen)
     for u, var in m.still.items():
@@ -155,12 +158,15 @@ class Search:
         if not faults:
             self.offer(schedule, found)
             return
-        sizes = {
+        sizes: dict[str, float] = {
             "ticks": found.period_ticks,
             "quanta": found.energy_quanta,
             "bytes": max(c.l2_bytes for c in self.problem.chiplets),
         }
         said = "; ".join(str(fault) for fault in faults)
+        # Ticks that continuous durations do not round up.
+        lost = len(found.durations) if self.m.tick_step > 1 else 0
+        sizes["ticks"] += lost / HAIR
         if any(fault.amount > HAIR * sizes.get(fault.unit, 0) for fault in faults):
             raise EngineError(f"the semantics reject a solution of the MILP: {said}")
         self.notes.append(f"a solution was dropped, broken within tolerances: {said}")
@@ -173,13 +179,13 @@ class Search:
     def prove(self, bound: float) -> None:
         """Hear of a bound of the objective.
 
-        With energy in steps of many quanta the rows' tolerance is taken off.
+        Where it is counted in steps, a margin for tolerances is taken off.
         """
-        offset, steps = self.m.base_ticks, 1
+        offset, steps = self.m.base_ticks, self.m.tick_step
         if self.target.quantity == "energy":
             offset, steps = self.m.base_energy, self.m.energy_step
         if steps > 1:
-            bound = (bound - 1e-6) * steps
+            bound = (bound - MARGIN) * steps
         proved = integer_bound(bound, offset)
         if self.bound is None or proved > self.bound:
             self.bound = proved

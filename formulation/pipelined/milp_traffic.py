@@ -100,7 +100,10 @@ def dram_refetches(m: Milp) -> None:
 
 
 def durations(m: Milp) -> None:
-    """Integer stretch[l, c]: by how much d(l) may exceed the ticks of its choice.
+    """stretch[l, c]: by how much d(l) may exceed the ticks of its choice.
+
+    An integer; continuous where ticks are counted in steps: then the rounding up of
+    the stream's time is lost, less than a tick a layer, and the bound is lower.
 
     Left out where even all the traffic of the layer on c together fits into the
     ticks of every choice: then d(l) is a constant of the choice.
@@ -120,13 +123,19 @@ def durations(m: Milp) -> None:
             )
             most = max(most, longest - choice.ticks)
         if most > 0:
-            m.stretch[t, c] = m.program.integer(f"stretch_{t}_{c}", 0, most)
+            name = f"stretch_{t}_{c}"
+            if m.tick_step == 1:
+                m.stretch[t, c] = m.program.integer(name, 0, most)
+            else:
+                m.stretch[t, c] = m.program.real(name, 0, most / m.tick_step)
 
 
 def duration(m: Milp, t: int, c: int) -> Terms:
     """Return d(t) if t is on c, else 0."""
     terms = [(choice.var, float(choice.ticks)) for choice in m.choices[t, c]]
-    return [*terms, (m.stretch[t, c], 1.0)] if (t, c) in m.stretch else terms
+    if (t, c) in m.stretch:
+        terms.append((m.stretch[t, c], float(m.tick_step)))
+    return terms
 
 
 def transfers(m: Milp) -> None:

@@ -12,6 +12,8 @@ import threading
 import time
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -44,7 +46,11 @@ from formulation.problem import (
     Task,
     Tensor,
 )
+from tests import oracle
 from tests.tiny_random import tiny_instance
+
+if TYPE_CHECKING:
+    from instances.schema import Instance
 
 QUICK = Limits(seconds=60, workers=1)
 PERIOD, ENERGY = Target("period"), Target("energy")
@@ -249,6 +255,68 @@ def test_large_numbers() -> None:
     tasks = tuple(replace(t, modes=((dear,),) * 2) for t in problem.tasks)
     answer = milp.minimise(replace(problem, tasks=tasks), ENERGY, QUICK)
     assert answer.value == answer.bound == 3 * 10**15 + 3 + 16
+
+
+def big(seed: int) -> Instance:
+    """A tiny instance with numbers of full size: 10^5 times, energies 10^6."""
+    rng, instance = Random(seed), tiny_instance(seed)
+
+    def grown(n: int, factor: int = 100_000) -> int:
+        return n * factor + (rng.randrange(factor) if n else 0)
+
+    models = []
+    for model in instance.models:
+        layers = [
+            replace(layer, weight_bytes=grown(layer.weight_bytes))
+            for layer in model.layers
+        ]
+        tensors = [replace(u, bytes=grown(u.bytes)) for u in model.tensors]
+        models.append(replace(model, layers=tuple(layers), tensors=tuple(tensors)))
+    costs = [
+        replace(
+            row,
+            latency_ticks=grown(row.latency_ticks),
+            energy_quanta=grown(row.energy_quanta, 1_000_000),
+            ws_bytes=grown(row.ws_bytes),
+            rw_bytes=grown(row.rw_bytes),
+            ri_bytes={u: grown(n) for u, n in row.ri_bytes.items()},
+            ro_bytes=grown(row.ro_bytes),
+        )
+        for row in instance.costs or ()
+    ]
+    types = {
+        name: replace(kind, l2_bytes=(kind.l2_bytes + 2) * 100_000)
+        for name, kind in instance.package.types.items()
+    }
+    return replace(
+        instance,
+        models=tuple(models),
+        costs=tuple(costs),
+        package=replace(instance.package, types=types),
+        options=replace(
+            instance.options,
+            latency_cap_ticks={},
+            energy_cap_pj=None,
+            period_cap_ticks=None,
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_full_size_numbers(seed: int) -> None:
+    """With integer variables of 10^6 HiGHS called worse schedules optimal."""
+    instance = big(seed)
+    problem = compile_problem(instance, build_table(instance))
+    for target in (PERIOD, ENERGY):
+        best = oracle.solve(instance, target.quantity)
+        answer = milp.minimise(problem, target, QUICK)
+        assert (answer.value,) == (best or (None,))
+        assert answer.infeasible == (best is None)
+        if answer.value is not None:
+            # The rounding up of durations is lost: less than a tick a layer.
+            assert answer.bound is not None
+            most = len(problem.tasks) * max(1, problem.static_energy)
+            assert answer.value - most <= answer.bound <= answer.value
 
 
 def test_too_many_ticks_are_refused() -> None:
