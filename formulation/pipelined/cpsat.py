@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from formulation.engines.cpsat import EngineError, run
 from formulation.outcome import Answer, Progress
 from formulation.pipelined import bounds
+from formulation.pipelined.complete import complete
 from formulation.pipelined.cpsat_rules import RULES, energy
 from formulation.pipelined.cpsat_vars import Cpsat
+from formulation.pipelined.cuts import Way, cutter
 from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
 from formulation.pipelined.semantics import Evaluation, evaluate
 from formulation.pipelined.stages import earliest, latest
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from formulation.outcome import Limits, Report, Target
     from formulation.problem import Problem
 
-STRENGTHENINGS = ("dominated", "lower_bound", "project_stages")
+STRENGTHENINGS = ("cuts", "dominated", "lower_bound", "project_stages")
+CUT_ROUNDS = 6
+# Few ways are left and L2 decides between them: the LP sees that, search does not.
+FEW_WAYS: dict[str, object] = {"linearization_level": 2, "subsolvers": ["max_lp", "no_lp"]}
 ENERGY_LIMIT = 2**61
 
 
@@ -245,7 +250,10 @@ def minimise(
     if fixed is not None:
         strengthenings = frozenset()
     why = ""
-    if "project_stages" in strengthenings and "stage" not in without:
+    relaxable = "project_stages" in strengthenings and "stage" not in without
+    if relaxable and _cuttable(search, strengthenings):
+        _by_cuts(search, strengthenings, tune)
+    if relaxable and (search.value is None or search.value != search.bound):
         why = _relaxed(search, strengthenings, tune)
     if why != "infeasible" and (search.value is None or search.value != search.bound):
         why = _whole(search, strengthenings, fixed, tune)
@@ -263,8 +271,28 @@ def minimise(
     )
 
 
+@dataclass(frozen=True)
+class _Among:
+    """Restriction of a model to ways of cutting; all others are worth `beyond`."""
+
+    ways: list[Way]
+    beyond: int
+
+
+def _restrict(m: Cpsat, among: _Among) -> None:
+    """Choose one of the ways: Σ w = 1, w → y[l,c] for its chiplet of every layer."""
+    chosen = [m.bool(f"way_{k}") for k in range(len(among.ways))]
+    m.model.add_exactly_one(chosen)
+    for literal, way in zip(chosen, among.ways, strict=True):
+        for t, c in enumerate(way.chiplet):
+            m.model.add_implication(literal, m.value(t, c))
+
+
 def _relaxed(
-    search: _Search, strengthenings: frozenset[str], tune: dict[str, object] | None
+    search: _Search,
+    strengthenings: frozenset[str],
+    tune: dict[str, object] | None,
+    among: _Among | None = None,
 ) -> str:
     """Solve without stages, complete what is found; return why it stopped."""
     m = build(
@@ -274,6 +302,8 @@ def _relaxed(
         without=search.without,
         strengthenings=strengthenings,
     )
+    if among is not None:
+        _restrict(m, among)
     if search.schedule is not None:
         add_hint(m, search.schedule)
     last: list[Schedule] = []
@@ -284,6 +314,10 @@ def _relaxed(
         for place in (earliest, latest):
             search.offer(place(search.p, found))
 
+    def bounded(bound: int) -> None:
+        quanta = search.quanta(bound)
+        search.raise_bound(quanta if among is None else min(quanta, among.beyond))
+
     left = search.left()
     result = run(
         m.model,
@@ -291,19 +325,72 @@ def _relaxed(
         seconds=None if left is None else left - min(5.0, left / 10),
         tune=tune or race(search.limits.workers),
         seen=seen,
-        bounded=lambda bound: search.raise_bound(search.quanta(bound)),
+        bounded=bounded,
     )
     if result.infeasible:
+        if among is not None:
+            search.raise_bound(among.beyond)
         return "infeasible"
     if result.bound is not None:
-        search.raise_bound(search.quanta(result.bound))
-    relaxed = result.values(m.period) if result.values is not None else None
+        bounded(result.bound)
     if last and search.value != search.bound:
-        _complete(search, last[0], relaxed)
+        _complete(search, last[0])
     return result.why_stopped
 
 
-def _complete(search: _Search, found: Schedule, relaxed: int | None) -> None:
+def _cuttable(search: _Search, strengthenings: frozenset[str]) -> bool:
+    """Whether ways to cut bound the target."""
+    needed = {"contiguous", "compute", "sram"}
+    return (
+        "cuts" in strengthenings
+        and search.p.contiguous
+        and search.target.quantity == "period"
+        and not needed & search.without
+    )
+
+
+def _by_cuts(
+    search: _Search, strengthenings: frozenset[str], tune: dict[str, object] | None
+) -> None:
+    """Prove a ``contiguous`` period among the ways to cut (MODEL.md §4.4).
+
+    Every round enumerates the ways whose relaxed value is at most a trial T and lets
+    CP-SAT choose among them; the others are worth at least T + 1.
+    """
+    by = cutter(search.p)
+    if by is None:
+        return
+    ticks, step = by.least(), 1024
+    ways = by.ways(ticks)
+    while ways is not None and not ways and step:
+        ticks += max(1, ticks // step)
+        step //= 2
+        ways = by.ways(ticks)
+    if not ways:
+        return
+    search.raise_bound(ways[0].ticks)
+    ticks = ways[0].ticks + ways[0].ticks // 2048
+    for _ in range(CUT_ROUNDS):
+        ways = by.ways(ticks)
+        left = search.left()
+        if ways is None or (left is not None and left <= 0):
+            return
+        for way in ways[:40]:
+            quick = complete(search.p, way.chiplet)
+            if quick is not None:
+                search.offer(quick)
+        if search.value is not None and search.value <= ticks:
+            ticks = search.value - 1
+            ways = [w for w in ways if w.ticks <= ticks]
+        among = _Among(ways, ticks + 1)
+        why = _relaxed(search, strengthenings, tune or FEW_WAYS, among)
+        if search.value == search.bound or why not in ("finished", "infeasible"):
+            return
+        grown = ticks + ticks // 256
+        ticks = grown if search.value is None else min(grown, search.value - 1)
+
+
+def _complete(search: _Search, found: Schedule) -> None:
     """Look for stages and places of a relaxed solution, everything else fixed."""
     m = build(search.p, search.target, without=search.without)
     fix(m, found, stages=False, places=False)
