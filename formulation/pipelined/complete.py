@@ -13,7 +13,7 @@ from formulation.pipelined.choices import Choice, choices
 from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
 from formulation.pipelined.semantics import sram_use
 from formulation.pipelined.stages import earliest
-from formulation.pipelined.traffic import copies
+from formulation.pipelined.traffic import copies, duration, stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,7 @@ def complete(p: Problem, chiplet: Sequence[int]) -> Schedule | None:
         for some in options
     ]
     place = [None if not u.placed else PACKAGE for u in p.tensors]
-    s = earliest(p, _schedule(chiplet, picked, place))
-    s = _spilled(p, s)
+    s = _unbuffered(p, earliest(p, _schedule(chiplet, picked, place)))
     used = sram_use(p, s)
     room = [c.l2_bytes - x.total_bytes for c, x in zip(p.chiplets, used, strict=True)]
     for t, kept in _residents(p, options, picked):
@@ -60,17 +59,22 @@ def _schedule(
     )
 
 
-def _spilled(p: Problem, s: Schedule) -> Schedule:
-    """Put the largest buffers of every overfull chiplet into DRAM until it fits."""
-    used = [x.total_bytes for x in sram_use(p, s)]
-    place = list(s.place)
-    sizes = [(n * p.tensors[u].bytes, u, c) for u in range(len(p.tensors))
-             for c, n in copies(p, s, u).items()]  # fmt: skip
-    for size, u, c in sorted(sizes, reverse=True):
-        if used[c] > p.chiplets[c].l2_bytes and not p.always_package(u):
-            place[u] = DRAM
-            used[c] -= size
-    return replace(s, place=tuple(place))
+def _unbuffered(p: Problem, s: Schedule) -> Schedule:
+    """Put tensors that would be buffered into DRAM where that slows no layer.
+
+    A write and a read a copy, against copies at both ends whose room can keep
+    weights that would be streamed every period.
+    """
+    busy = [duration(p, s, t, stream(p, s, t)) for t in range(len(p.tasks))]
+    for u, tensor in enumerate(p.tensors):
+        if tensor.producer is None or p.always_package(u) or not copies(p, s, u):
+            continue
+        place = (*s.place[:u], DRAM, *s.place[u + 1 :])
+        trial = replace(s, place=place)
+        touched = (tensor.producer, *tensor.consumers)
+        if all(duration(p, trial, t, stream(p, trial, t)) <= busy[t] for t in touched):
+            s = trial
+    return s
 
 
 def _residents(

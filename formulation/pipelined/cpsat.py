@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from formulation.engines.cpsat import EngineError, run
+from formulation.engines.cpsat import CpsatRun, EngineError, run
 from formulation.outcome import Answer, Progress
 from formulation.pipelined import bounds
-from formulation.pipelined.complete import complete
 from formulation.pipelined.cpsat_rules import RULES, energy
 from formulation.pipelined.cpsat_vars import Cpsat
 from formulation.pipelined.cuts import Way, cutter
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
 
 STRENGTHENINGS = ("cuts", "dominated", "lower_bound", "project_stages")
-CUT_ROUNDS = 6
-# Few ways are left and L2 decides between them: the LP sees that, search does not.
-FEW_WAYS: dict[str, object] = {"linearization_level": 2, "subsolvers": ["max_lp", "no_lp"]}
+# With chiplets given, L2 decides: the LP sees that, search does not.
+ONE_WAY: dict[str, object] = {"linearization_level": 2, "num_workers": 1}
 ENERGY_LIMIT = 2**61
 
 
@@ -252,7 +250,7 @@ def minimise(
     why = ""
     relaxable = "project_stages" in strengthenings and "stage" not in without
     if relaxable and _cuttable(search, strengthenings):
-        _by_cuts(search, strengthenings, tune)
+        _by_cuts(search, strengthenings)
     if relaxable and (search.value is None or search.value != search.bound):
         why = _relaxed(search, strengthenings, tune)
     if why != "infeasible" and (search.value is None or search.value != search.bound):
@@ -271,28 +269,8 @@ def minimise(
     )
 
 
-@dataclass(frozen=True)
-class _Among:
-    """Restriction of a model to ways of cutting; all others are worth `beyond`."""
-
-    ways: list[Way]
-    beyond: int
-
-
-def _restrict(m: Cpsat, among: _Among) -> None:
-    """Choose one of the ways: Σ w = 1, w → y[l,c] for its chiplet of every layer."""
-    chosen = [m.bool(f"way_{k}") for k in range(len(among.ways))]
-    m.model.add_exactly_one(chosen)
-    for literal, way in zip(chosen, among.ways, strict=True):
-        for t, c in enumerate(way.chiplet):
-            m.model.add_implication(literal, m.value(t, c))
-
-
 def _relaxed(
-    search: _Search,
-    strengthenings: frozenset[str],
-    tune: dict[str, object] | None,
-    among: _Among | None = None,
+    search: _Search, strengthenings: frozenset[str], tune: dict[str, object] | None
 ) -> str:
     """Solve without stages, complete what is found; return why it stopped."""
     m = build(
@@ -302,10 +280,36 @@ def _relaxed(
         without=search.without,
         strengthenings=strengthenings,
     )
-    if among is not None:
-        _restrict(m, among)
+    if search.bound is not None and search.target.quantity == "period":
+        m.model.add(m.period >= search.bound)
     if search.schedule is not None:
         add_hint(m, search.schedule)
+    left = search.left()
+    result, last = _solve_relaxed(
+        search,
+        m,
+        seconds=None if left is None else left - min(5.0, left / 10),
+        tune=tune or race(search.limits.workers),
+        bounded=lambda bound: search.raise_bound(search.quanta(bound)),
+    )
+    if result.infeasible:
+        return "infeasible"
+    if result.bound is not None:
+        search.raise_bound(search.quanta(result.bound))
+    if last is not None and search.value != search.bound:
+        _complete(search, last)
+    return result.why_stopped
+
+
+def _solve_relaxed(
+    search: _Search,
+    m: Cpsat,
+    *,
+    seconds: float | None,
+    tune: dict[str, object],
+    bounded: Callable[[int], None] | None,
+) -> tuple[CpsatRun, Schedule | None]:
+    """Run a model without stages; offer its solutions with stages; return the last."""
     last: list[Schedule] = []
 
     def seen(value: Callable[[cp_model.LinearExprT], int]) -> None:
@@ -314,80 +318,99 @@ def _relaxed(
         for place in (earliest, latest):
             search.offer(place(search.p, found))
 
-    def bounded(bound: int) -> None:
-        quanta = search.quanta(bound)
-        search.raise_bound(quanta if among is None else min(quanta, among.beyond))
-
-    left = search.left()
     result = run(
         m.model,
         search.limits,
-        seconds=None if left is None else left - min(5.0, left / 10),
-        tune=tune or race(search.limits.workers),
+        seconds=seconds,
+        tune=tune,
         seen=seen,
         bounded=bounded,
     )
-    if result.infeasible:
-        if among is not None:
-            search.raise_bound(among.beyond)
-        return "infeasible"
-    if result.bound is not None:
-        bounded(result.bound)
-    if last and search.value != search.bound:
-        _complete(search, last[0])
-    return result.why_stopped
+    return result, last[0] if last else None
 
 
 def _cuttable(search: _Search, strengthenings: frozenset[str]) -> bool:
-    """Whether ways to cut bound the target."""
+    """Whether ways to cut say something of the target."""
     needed = {"contiguous", "compute", "sram"}
     return (
         "cuts" in strengthenings
-        and search.p.contiguous
         and search.target.quantity == "period"
         and not needed & search.without
     )
 
 
-def _by_cuts(
-    search: _Search, strengthenings: frozenset[str], tune: dict[str, object] | None
-) -> None:
-    """Prove a ``contiguous`` period among the ways to cut (MODEL.md §4.4).
+def _by_cuts(search: _Search, strengthenings: frozenset[str]) -> None:
+    """Prove a ``contiguous`` period by branching on ways to cut (MODEL.md §4.4).
 
-    Every round enumerates the ways whose relaxed value is at most a trial T and lets
-    CP-SAT choose among them; the others are worth at least T + 1.
+    A round takes a trial T, the ways whose relaxed value is at most T, and asks
+    CP-SAT of each for a schedule within T and below what is known. If the round has
+    gone through all of them, nothing else is ≤ T; else T grows. Without
+    ``contiguous`` the first schedule found is only one to start from.
     """
-    by = cutter(search.p)
+    by, proves = cutter(search.p), search.p.contiguous
     if by is None:
         return
-    ticks, step = by.least(), 1024
-    ways = by.ways(ticks)
+    known, step = by.least(), 512
+    ways: list[Way] | None = []
     while ways is not None and not ways and step:
-        ticks += max(1, ticks // step)
+        known += known // step
         step //= 2
-        ways = by.ways(ticks)
+        ways = by.ways(known)
     if not ways:
         return
-    search.raise_bound(ways[0].ticks)
-    ticks = ways[0].ticks + ways[0].ticks // 2048
-    for _ in range(CUT_ROUNDS):
-        ways = by.ways(ticks)
-        left = search.left()
-        if ways is None or (left is not None and left <= 0):
+    if proves:
+        search.raise_bound(ways[0].ticks)
+    ticks, step = ways[0].ticks, 2048
+    while step and (search.value is None or search.value != search.bound):
+        ticks += ticks // step
+        step //= 4
+        if search.value is not None:
+            ticks = min(ticks, search.value - 1)
+        if ticks > known:
+            known, ways = ticks, by.ways(ticks)
+        if ways is None:
             return
-        for way in ways[:40]:
-            quick = complete(search.p, way.chiplet)
-            if quick is not None:
-                search.offer(quick)
-        if search.value is not None and search.value <= ticks:
-            ticks = search.value - 1
-            ways = [w for w in ways if w.ticks <= ticks]
-        among = _Among(ways, ticks + 1)
-        why = _relaxed(search, strengthenings, tune or FEW_WAYS, among)
-        if search.value == search.bound or why not in ("finished", "infeasible"):
-            return
-        grown = ticks + ticks // 256
-        ticks = grown if search.value is None else min(grown, search.value - 1)
+        for way in ways:
+            settled = _way(search, way, ticks, strengthenings)
+            if not settled or (search.value is not None and not proves):
+                return
+        if proves:
+            value = search.value
+            search.raise_bound(ticks + 1 if value is None else min(ticks + 1, value))
+
+
+def _way(search: _Search, way: Way, ticks: int, strengthenings: frozenset[str]) -> bool:
+    """Look for a schedule of one way within `ticks`; whether that is settled."""
+    left = search.left()
+    stop = search.limits.stop
+    if (left is not None and left <= 0) or (stop is not None and stop.is_set()):
+        return False
+    p, cap = search.p, ticks
+    if search.value is not None:
+        cap = min(cap, search.value - 1)
+    if way.ticks > cap:
+        return True
+    tasks = tuple(
+        replace(
+            task, modes=tuple(m if c == d else () for d, m in enumerate(task.modes))
+        )
+        for task, c in zip(p.tasks, way.chiplet, strict=True)
+    )
+    m = build(
+        replace(p, tasks=tasks),
+        replace(search.target, at_least=way.ticks, period_at_most=cap),
+        staged=False,
+        without=search.without,
+        strengthenings=strengthenings,
+    )
+    result, last = _solve_relaxed(search, m, seconds=left, tune=ONE_WAY, bounded=None)
+    if result.infeasible:
+        return True
+    if result.why_stopped != "finished" or last is None or result.bound is None:
+        return False
+    if search.value is None or search.value > result.bound:
+        _complete(search, last)
+    return search.value is not None and search.value <= result.bound
 
 
 def _complete(search: _Search, found: Schedule) -> None:
