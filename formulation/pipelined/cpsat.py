@@ -297,7 +297,7 @@ def _relaxed(
     if result.bound is not None:
         search.raise_bound(search.quanta(result.bound))
     if last is not None and search.value != search.bound:
-        _complete(search, last)
+        _complete(search, last, strengthenings)
     return result.why_stopped
 
 
@@ -390,14 +390,8 @@ def _way(search: _Search, way: Way, ticks: int, strengthenings: frozenset[str]) 
         cap = min(cap, search.value - 1)
     if way.ticks > cap:
         return True
-    tasks = tuple(
-        replace(
-            task, modes=tuple(m if c == d else () for d, m in enumerate(task.modes))
-        )
-        for task, c in zip(p.tasks, way.chiplet, strict=True)
-    )
     m = build(
-        replace(p, tasks=tasks),
+        _on_chiplets(p, way.chiplet),
         replace(search.target, at_least=way.ticks, period_at_most=cap),
         staged=False,
         without=search.without,
@@ -409,21 +403,42 @@ def _way(search: _Search, way: Way, ticks: int, strengthenings: frozenset[str]) 
     if result.why_stopped != "finished" or last is None or result.bound is None:
         return False
     if search.value is None or search.value > result.bound:
-        _complete(search, last)
+        _complete(search, last, strengthenings)
     return search.value is not None and search.value <= result.bound
 
 
-def _complete(search: _Search, found: Schedule) -> None:
-    """Look for stages and places of a relaxed solution, everything else fixed."""
-    m = build(search.p, search.target, without=search.without)
-    fix(m, found, stages=False, places=False)
+def _complete(search: _Search, found: Schedule, strengthenings: frozenset[str]) -> None:
+    """Look for stages (and modes and places) for the chiplets of a relaxed solution."""
+    target = search.target
+    if search.value is not None and target.quantity == "period":
+        target = replace(target, period_at_most=search.value - 1)
+    m = build(
+        _on_chiplets(search.p, found.chiplet),
+        target,
+        without=search.without,
+        strengthenings=strengthenings,
+    )
     add_hint(m, earliest(search.p, found))
     left = search.left()
     result = run(
-        m.model, search.limits, seconds=10.0 if left is None else min(10.0, left)
+        m.model,
+        search.limits,
+        seconds=10.0 if left is None else min(10.0, left),
+        tune=ONE_WAY,
     )
     if result.values is not None:
         search.offer(read(m, result.values))
+
+
+def _on_chiplets(p: Problem, chiplet: tuple[int, ...]) -> Problem:
+    """Return the problem with every layer on its chiplet."""
+    tasks = tuple(
+        replace(
+            task, modes=tuple(m if c == d else () for d, m in enumerate(task.modes))
+        )
+        for task, c in zip(p.tasks, chiplet, strict=True)
+    )
+    return replace(p, tasks=tasks)
 
 
 def _whole(
