@@ -29,6 +29,7 @@ class Engine(Protocol):
         p: Problem,
         target: Target,
         limits: Limits,
+        /,
         *,
         report: Report | None,
         hint: Schedule | None,
@@ -131,28 +132,12 @@ def solve(
     DisagreementError
         If the engines contradict each other.
     EngineError
-        If a solver returns what the semantics refuse.
+        If a solver returns what the semantics refuse, or cannot take numbers so large.
     """
     limits = limits or Limits()
     began = time.monotonic()
     records = [_Record(name, *_engine(name)) for name in ENGINES[engine]]
-    best, why = start, "finished"
-    caps: dict[str, int] = {}
-    proved: list[int | None] = []
-    for quantity in objective:
-        target = Target(
-            quantity,
-            period_at_most=caps.get("period"),
-            energy_at_most=caps.get("energy"),
-        )
-        found = _part(p, target, records, limits, report, best, without)
-        best = found.schedule
-        proved.append(found.bound)
-        why = found.why
-        if best is None or found.value != found.bound:
-            break
-        assert found.value is not None
-        caps[quantity] = found.value
+    best, proved, why = _parts(p, objective, records, limits, report, start, without)
     worth = None if best is None else evaluate(p, best, without=without)
     value = tuple(None if worth is None else quantity_of(worth, q) for q in objective)
     runs = tuple(record.frozen(objective) for record in records)
@@ -184,6 +169,36 @@ class _Part:
     why: str
 
 
+def _parts(
+    p: Problem,
+    objective: tuple[str, ...],
+    records: list[_Record],
+    limits: Limits,
+    report: Report | None,
+    start: Schedule | None,
+    without: frozenset[str],
+) -> tuple[Schedule | None, list[int | None], str]:
+    """Minimise part after part: best schedule, bounds so far, why it stopped."""
+    best, why = start, "finished"
+    caps: dict[str, int] = {}
+    proved: list[int | None] = []
+    for quantity in objective:
+        target = Target(
+            quantity,
+            period_at_most=caps.get("period"),
+            energy_at_most=caps.get("energy"),
+        )
+        found = _part(p, target, records, limits, report, best, without)
+        best = found.schedule
+        proved.append(found.bound)
+        why = found.why
+        if best is None or found.value != found.bound:
+            break
+        assert found.value is not None
+        caps[quantity] = found.value
+    return best, proved, why
+
+
 def _part(
     p: Problem,
     target: Target,
@@ -193,7 +208,11 @@ def _part(
     start: Schedule | None,
     without: frozenset[str],
 ) -> _Part:
-    """Let every engine minimise one part."""
+    """Let every engine minimise one part.
+
+    The second engine is given the first one's schedule, never its bound: each bound is
+    one engine's own proof.
+    """
     best, value, bound, why = start, None, None, "finished"
     if best is not None:
         found = evaluate(p, best, without=without)

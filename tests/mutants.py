@@ -34,7 +34,7 @@ TESTS = (
 )
 FOLDER = "formulation/pipelined/"
 CPSAT, CPSAT_VARS = FOLDER + "cpsat_rules.py", FOLDER + "cpsat_vars.py"
-CHOICES = FOLDER + "choices.py"
+CPSAT_MEMORY, CHOICES = FOLDER + "cpsat_memory.py", FOLDER + "choices.py"
 MILP, MILP_VARS = FOLDER + "milp_rules.py", FOLDER + "milp_vars.py"
 MILP_MEMORY, MILP_TRAFFIC = FOLDER + "milp_memory.py", FOLDER + "milp_traffic.py"
 MILP_BUILD, MILP_ENERGY = FOLDER + "milp.py", FOLDER + "milp_energy.py"
@@ -97,14 +97,14 @@ BUGS = (
     Bug(
         "L2 has a byte more",
         Edit(
-            CPSAT,
+            CPSAT_MEMORY,
             "weighted(rooms[c]) <= chiplet.l2_bytes",
             "weighted(rooms[c]) <= chiplet.l2_bytes + 1",
         ),
         Edit(
             MILP_MEMORY,
-            '"<=", chiplet.l2_bytes * scale',
-            '"<=", (chiplet.l2_bytes + 1) * scale',
+            "room = (chiplet.l2_bytes + 0.5)",
+            "room = (chiplet.l2_bytes + 1.5)",
         ),
     ),
     Bug(
@@ -150,14 +150,14 @@ BUGS = (
     Bug(
         "L2 has a byte less",
         Edit(
-            CPSAT,
+            CPSAT_MEMORY,
             "weighted(rooms[c]) <= chiplet.l2_bytes",
             "weighted(rooms[c]) <= chiplet.l2_bytes - 1",
         ),
         Edit(
             MILP_MEMORY,
-            '"<=", chiplet.l2_bytes * scale',
-            '"<=", (chiplet.l2_bytes - 1) * scale',
+            "room = (chiplet.l2_bytes + 0.5)",
+            "room = (chiplet.l2_bytes - 0.5)",
         ),
     ),
     Bug(
@@ -242,14 +242,14 @@ BUGS = (
         ),
         Edit(
             MILP,
-            'm.program.row("duration", terms, ">=", 0)',
-            'm.program.row("duration", terms, ">=", -1e6)',
+            'm.tick_row("duration", terms, ">=", -give)',
+            'm.tick_row("duration", terms, ">=", -1e6)',
         ),
     ),
     Bug(
         "one copy at the producer",
         Edit(
-            CPSAT,
+            CPSAT_MEMORY,
             "m.model.add(n >= (1 if m.p.serial else 2)).only_enforce_if(sends)",
             "m.model.add(n >= 1).only_enforce_if(sends)",
         ),
@@ -258,7 +258,7 @@ BUGS = (
     Bug(
         "an unbuffered tensor is gone at its last consumer",
         Edit(
-            CPSAT,
+            CPSAT_MEMORY,
             "for t in range(tensor.producer, max(tensor.consumers) + 1):",
             "for t in range(tensor.producer, max(tensor.consumers)):",
         ),
@@ -284,7 +284,11 @@ BUGS = (
             "terms.append((m.period, m.p.static_energy))",
             "terms.append((m.period, 0))",
         ),
-        Edit(MILP_ENERGY, "= [(m.period, p.static_energy)]", "= [(m.period, 0)]"),
+        Edit(
+            MILP_ENERGY,
+            "= [(m.period, p.static_energy * m.tick_step)]",
+            "= [(m.period, 0)]",
+        ),
     ),
     Bug(
         "`private` reads come through the reader's interface",

@@ -21,13 +21,19 @@ from formulation.pipelined.choices import (
 from formulation.pipelined.structure import edges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from formulation.outcome import Target
     from formulation.problem import Problem
 
+Linear = cp_model.LinearExpr
 Lit = Literal
 Term = tuple[Lit, int]
+
+
+def weighted(terms: Sequence[tuple[cp_model.LinearExprT, int]]) -> cp_model.LinearExprT:
+    """Return Σ coefficient·literal."""
+    return Linear.weighted_sum([x for x, _ in terms], [k for _, k in terms])
 
 
 @dataclass(slots=True)

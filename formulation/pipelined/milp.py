@@ -65,25 +65,7 @@ def build(
         raise ValueError(
             f"no such rule, strengthening or quantity: {unknown or target}"
         )
-    least = least_ticks(problem, without)
-    base = least
-    if target.quantity == "period":
-        base = max(least, target.at_least) if near is None else near
-    program = Program("chipsched")
-    step = steps(max(least, longest_ticks(problem)))
-    if step == 1:
-        period = program.integer("period", 1 - base)
-    else:
-        period = program.real("period", (1 - base) / step)
-    m = Milp(
-        problem=problem,
-        without=without,
-        base_ticks=base,
-        tick_step=step,
-        least_ticks=least,
-        program=program,
-        period=period,
-    )
+    m = _empty(problem, target, without, near)
     for define in (
         milp_vars.assignments,
         milp_vars.places,
@@ -101,6 +83,31 @@ def build(
         if label in chosen:
             strengthen(m)
     return m
+
+
+def _empty(
+    problem: Problem, target: Target, without: frozenset[str], near: int | None
+) -> Milp:
+    """Return a MILP with nothing but the period, counted as `build` says."""
+    least = least_ticks(problem, without)
+    base = least
+    if target.quantity == "period":
+        base = max(least, target.at_least) if near is None else near
+    program = Program("chipsched")
+    step = steps(max(least, longest_ticks(problem)))
+    if step == 1:
+        period = program.integer("period", 1 - base)
+    else:
+        period = program.real("period", (1 - base) / step)
+    return Milp(
+        problem=problem,
+        without=without,
+        base_ticks=base,
+        tick_step=step,
+        least_ticks=least,
+        program=program,
+        period=period,
+    )
 
 
 def _aim(m: Milp, target: Target, near: int | None) -> None:
