@@ -33,7 +33,7 @@ HEADER = ("scenario", "engine", "period", "bound", "gap", "s", "ratio", "stopped
 
 def sizes(prepared: Prepared) -> dict[str, int]:
     """Return counts of a problem and of its CP-SAT model."""
-    from formulation.pipelined.cpsat import build
+    from formulation.pipelined.cpsat_build import build
 
     problem = prepared.problem
     model = build(problem, Target("period")).model.proto

@@ -153,15 +153,15 @@ class _Ways:
 
     def per_chiplet(self, of: _Prefix) -> tuple[Array, Array, Array, Array]:
         """Return loads, weights, io and peak [chiplets, ways] of the intervals."""
-        starts, shape = self.starts(), self.stops.shape
-        found = tuple(np.empty(shape, dtype=np.int64) for _ in range(4))
+        starts = self.starts()
+        loads, weight, io, peak = np.zeros((4, *self.stops.shape), dtype=np.int64)
         for k, c in enumerate(self.order):
             a, b = starts[k], self.stops[k]
-            found[0][c] = of.loads[b, c] - of.loads[a, c] + of.extra[c, a, b]
-            found[1][c] = of.weight[b] - of.weight[a]
-            found[2][c] = of.io[b] - of.io[a]
-            found[3][c] = of.peak[a, b]
-        return found
+            loads[c] = of.loads[b, c] - of.loads[a, c] + of.extra[c, a, b]
+            weight[c] = of.weight[b] - of.weight[a]
+            io[c] = of.io[b] - of.io[a]
+            peak[c] = of.peak[a, b]
+        return loads, weight, io, peak
 
 
 def _orders(prefix: Sequence[_Prefix]) -> Iterator[tuple[int, ...]]:
@@ -270,7 +270,8 @@ class Cutter:
             yield self._values(both), pair
 
     def _values(self, sums: Sequence[Array]) -> Array:
-        return np.maximum(sums[0].max(axis=0), _dram_ticks(self.p, *sums[1:]))
+        busy: Array = sums[0].max(axis=0)
+        return np.maximum(busy, _dram_ticks(self.p, *sums[1:]))
 
     def _spread(self, ways: list[_Ways], k: int) -> tuple[int, ...]:
         """Return a chiplet for every layer."""

@@ -1,0 +1,136 @@
+"""Build, read, fix and hint the CP-SAT model of pipelined schedules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulation.engines.cpsat import EngineError
+from formulation.pipelined import bounds
+from formulation.pipelined.cpsat_rules import RULES, energy
+from formulation.pipelined.cpsat_vars import Cpsat
+from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ortools.sat.python import cp_model
+
+    from formulation.outcome import Target
+    from formulation.problem import Problem
+
+STRENGTHENINGS = ("cuts", "dominated", "lower_bound", "project_stages")
+ENERGY_LIMIT = 2**61
+
+
+def build(
+    p: Problem,
+    target: Target,
+    *,
+    staged: bool = True,
+    without: frozenset[str] = frozenset(),
+    strengthenings: frozenset[str] = frozenset(STRENGTHENINGS),
+) -> Cpsat:
+    """Return the model of a problem: every rule that is not left out, and the target.
+
+    Raises
+    ------
+    EngineError
+        If the energy of some schedule could pass 2^61 units.
+    """
+    prune = "dominated" in strengthenings
+    m = Cpsat(p, target, staged=staged, prune=prune, without=without)
+    for label, rule in RULES.items():
+        if label not in without:
+            rule(m)
+    if target.period_at_most is not None:
+        m.model.add(m.period <= target.period_at_most)
+    if target.energy_at_most is not None:
+        m.model.add(energy(m) <= target.energy_at_most * p.energy_den)
+    if "lower_bound" in strengthenings:
+        m.model.add(m.period >= bounds.lower(p, without))
+    if target.quantity == "period":
+        m.model.add(m.period >= target.at_least)
+        m.model.minimize(m.period)
+    else:
+        objective = energy(m)
+        assert m.energy_terms is not None
+        most = sum(abs(k) for _, k in m.energy_terms[:-1])
+        if most + p.static_energy * m.horizon > ENERGY_LIMIT:
+            raise EngineError("energies pass 2^61 units: take a coarser quantum")
+        if target.at_least > 0:
+            m.model.add(objective > (target.at_least - 1) * p.energy_den)
+        m.model.minimize(objective)
+    return m
+
+
+def read(m: Cpsat, value: Callable[[cp_model.LinearExprT], int]) -> Schedule:
+    """Return the schedule of a solution; stages are 0 where the model has none."""
+    chiplet, mode, resident = [], [], []
+    for t in range(len(m.p.tasks)):
+        c = next(c for c, y in enumerate(m.on[t]) if y is not None and value(y))
+        k = next(
+            k for z, k in zip(m.pick[t, c], m.options[t, c], strict=True) if value(z)
+        )
+        chiplet.append(c)
+        mode.append(k.mode)
+        resident.append(k.resident)
+    place: list[str | None] = []
+    for u, tensor in enumerate(m.p.tensors):
+        literal = m.dram[u]
+        if not tensor.placed:
+            place.append(None)
+        elif literal is None:
+            place.append(PACKAGE)
+        else:
+            place.append(DRAM if value(literal) else PACKAGE)
+    stages = [value(x) for x in m.stage] if m.staged else [0] * len(m.p.tasks)
+    return Schedule(
+        tuple(chiplet), tuple(mode), tuple(stages), tuple(resident), tuple(place)
+    )
+
+
+def fix(m: Cpsat, s: Schedule, *, stages: bool = True, places: bool = True) -> None:
+    """Fix the decisions of a model to those of a schedule.
+
+    A decision that the model does not have makes it infeasible.
+    """
+    for t in range(len(m.p.tasks)):
+        c = s.chiplet[t]
+        m.model.add_bool_or([m.value(t, c)])
+        match = (
+            [
+                z
+                for z, k in zip(m.pick[t, c], m.options[t, c], strict=True)
+                if (k.mode, k.resident) == (s.mode[t], s.resident[t])
+            ]
+            if (t, c) in m.pick
+            else []
+        )
+        m.model.add_bool_or(match)
+        if stages and m.staged:
+            m.model.add(m.stage[t] == s.stage[t])
+    for u, literal in enumerate(m.dram):
+        if places and literal is not None:
+            m.model.add(literal == int(s.place[u] == DRAM))
+
+
+def add_hint(m: Cpsat, s: Schedule) -> None:
+    """Start the search from a schedule."""
+    for t in range(len(m.p.tasks)):
+        for c, y in enumerate(m.on[t]):
+            if y is None:
+                continue
+            m.model.add_hint(y, c == s.chiplet[t])
+            if len(m.pick[t, c]) > 1:
+                for z, k in zip(m.pick[t, c], m.options[t, c], strict=True):
+                    same = (c, k.mode, k.resident) == (
+                        s.chiplet[t],
+                        s.mode[t],
+                        s.resident[t],
+                    )
+                    m.model.add_hint(z, same)
+        if m.staged:
+            m.model.add_hint(m.stage[t], s.stage[t])
+    for u, literal in enumerate(m.dram):
+        if literal is not None:
+            m.model.add_hint(literal, s.place[u] == DRAM)

@@ -1,0 +1,119 @@
+"""Ways to cut and moves of layers: proofs for ``contiguous``, starts for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from formulation.pipelined import bounds
+from formulation.pipelined.cpsat_build import build
+from formulation.pipelined.cpsat_polish import better_chiplets
+from formulation.pipelined.cpsat_search import (
+    ONE_WAY,
+    Search,
+    complete,
+    on_chiplets,
+    solve_relaxed,
+    stopped,
+)
+from formulation.pipelined.cuts import Way, cutter
+
+MOST_ATTEMPTS, MOST_IDLE = 400, 120  # of moving layers; without success
+
+
+def cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
+    """Whether ways to cut say something of the target."""
+    needed = {"contiguous", "compute", "dram", "sram"}
+    return (
+        "cuts" in strengthenings
+        and search.target.quantity == "period"
+        and not needed & search.without
+    )
+
+
+def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
+    """Prove a ``contiguous`` period by branching on ways to cut (MODEL.md §4.4).
+
+    A round takes a trial T, the ways whose relaxed value is at most T, and asks
+    CP-SAT of each for a schedule within T and below what is known. If the round has
+    gone through all of them, nothing else is ≤ T; else T grows. Without
+    ``contiguous`` the first schedule found is only one to start from.
+    """
+    by, proves = cutter(search.p), search.p.contiguous
+    if by is None:
+        return
+    known, step = by.least(), 512
+    ways: list[Way] | None = []
+    while ways is not None and not ways and step:
+        known += known // step
+        step //= 2
+        ways = by.ways(known)
+    if not ways:
+        return
+    if proves:
+        search.raise_bound(ways[0].ticks)
+    ticks, step = ways[0].ticks, 2048
+    while step and not search.enough:
+        ticks += ticks // step
+        step //= 4
+        if search.value is not None:
+            ticks = min(ticks, search.value - 1)
+        if ticks > known:
+            known, ways = ticks, by.ways(ticks)
+        if ways is None:
+            return
+        for way in ways:
+            settled = _way(search, way, ticks, strengthenings)
+            if not settled or (search.value is not None and not proves):
+                return
+        if proves:
+            value = search.value
+            search.raise_bound(ticks + 1 if value is None else min(ticks + 1, value))
+
+
+def polish(search: Search, strengthenings: frozenset[str]) -> None:
+    """Improve a free assignment by moving a few layers at a time (a heuristic)."""
+    search.raise_bound(bounds.lower(search.p, search.without))
+    share = None if search.limits.seconds is None else search.limits.seconds / 8
+    idle = 0
+    for attempt in range(MOST_ATTEMPTS):
+        left, value = search.left(), search.value
+        least = search.bound or 1
+        if search.schedule is None or value is None or search.enough:
+            return
+        if stopped(search) or (left is not None and share and left < share):
+            return
+        chiplet = better_chiplets(
+            search.p, search.schedule, least, 4 + attempt % 7, attempt, search.limits
+        )
+        if chiplet is not None:
+            _way(search, Way(least, chiplet), value - 1, strengthenings)
+        idle = idle + 1 if search.value == value else 0
+        if idle >= MOST_IDLE:
+            return
+
+
+def _way(search: Search, way: Way, ticks: int, strengthenings: frozenset[str]) -> bool:
+    """Look for a schedule of one way within `ticks`; whether that is settled."""
+    left = search.left()
+    if (left is not None and left <= 0) or stopped(search):
+        return False
+    p, cap = search.p, ticks
+    if search.value is not None:
+        cap = min(cap, search.value - 1)
+    if way.ticks > cap:
+        return True
+    m = build(
+        on_chiplets(p, way.chiplet),
+        replace(search.target, at_least=way.ticks, period_at_most=cap),
+        staged=False,
+        without=search.without,
+        strengthenings=strengthenings,
+    )
+    result, last = solve_relaxed(search, m, seconds=left, tune=ONE_WAY, bounded=None)
+    if result.infeasible:
+        return True
+    if result.why_stopped != "finished" or last is None or result.bound is None:
+        return False
+    if search.value is None or search.value > result.bound:
+        complete(search, last, strengthenings)
+    return search.value is not None and search.value <= result.bound
