@@ -15,8 +15,9 @@ from formulation.pipelined.cpsat_search import (
     solve_relaxed,
     stopped,
 )
-from formulation.pipelined.cuts import Way, cutter
+from formulation.pipelined.cuts import Cutter, Way, cutter
 
+MOST_STEPS = 2**20  # parts of a T that are told apart
 MOST_ATTEMPTS, MOST_IDLE = 400, 120  # of moving layers; without success
 
 
@@ -41,12 +42,7 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
     by, proves = cutter(search.p), search.p.contiguous
     if by is None:
         return
-    known, step = by.least(), 512
-    ways: list[Way] | None = []
-    while ways is not None and not ways and step:
-        known += known // step
-        step //= 2
-        ways = by.ways(known)
+    known, ways = _first_ways(by)
     if not ways:
         return
     if proves:
@@ -68,6 +64,22 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
         if proves:
             value = search.value
             search.raise_bound(ticks + 1 if value is None else min(ticks + 1, value))
+
+
+def _first_ways(by: Cutter) -> tuple[int, list[Way] | None]:
+    """Return a T with at least one way, and its ways; fewer where there are many."""
+    low, step = by.least(), 512
+    ways: list[Way] | None = []
+    while step and not ways:
+        known = low + low // step
+        ways = by.ways(known)
+        if ways is None:  # too many: nearer to what has none
+            step *= 2
+            if step > MOST_STEPS:
+                break
+        elif not ways:
+            low = known
+    return known, ways
 
 
 def polish(search: Search, strengthenings: frozenset[str]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MOST_ORDERS = 24  # of the chiplets: up to four of them
 MOST_WAYS = 3_000_000  # cuts looked at together
-MOST_KEPT = 4_000  # ways that are given to a solver
+MOST_KEPT = 40_000  # ways that are given to a solver
 FAR = 2**40  # stands for "not supported": more than any sum of durations
 
 
