@@ -15,9 +15,8 @@ from formulation.pipelined.cpsat_search import (
     solve_relaxed,
     stopped,
 )
-from formulation.pipelined.cuts import Cutter, Way, cutter
+from formulation.pipelined.cuts import FAR, Cutter, Way, cutter
 
-MOST_STEPS = 2**20  # parts of a T that are told apart
 MOST_ATTEMPTS, MOST_IDLE = 400, 120  # of moving layers; without success
 
 
@@ -49,7 +48,7 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
         search.raise_bound(ways[0].ticks)
     ticks, step = ways[0].ticks, 2048
     while step and not search.enough:
-        ticks += ticks // step
+        ticks += -(-ticks // step)
         step //= 4
         if search.value is not None:
             ticks = min(ticks, search.value - 1)
@@ -67,19 +66,23 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
 
 
 def _first_ways(by: Cutter) -> tuple[int, list[Way] | None]:
-    """Return a T with at least one way, and its ways; fewer where there are many."""
-    low, step = by.least(), 512
-    ways: list[Way] | None = []
-    while step and not ways:
-        known = low + low // step
-        ways = by.ways(known)
-        if ways is None:  # too many: nearer to what has none
-            step *= 2
-            if step > MOST_STEPS:
-                break
-        elif not ways:
-            low = known
-    return known, ways
+    """Return a T with at least one way, and its ways; `None`: too many, or none.
+
+    T grows by larger and larger steps; where there are too many ways at once, the
+    step is halved from the largest T that is known to have none.
+    """
+    low, step = by.least() - 1, max(1, by.least() // 512)
+    crowded = False
+    while low < FAR and step:
+        ways = by.ways(low + step)
+        if ways:
+            return low + step, ways
+        if ways is None:
+            crowded, step = True, step // 2
+        else:
+            low += step
+            step *= 1 if crowded else 2
+    return low, None
 
 
 def polish(search: Search, strengthenings: frozenset[str]) -> None:

@@ -65,6 +65,11 @@ class _Prefix:
         """Number of layers."""
         return int(self.loads.shape[0]) - 1
 
+    def least(self) -> Array:
+        """Return every layer's least ticks on any chiplet [layers]."""
+        ticks: Array = np.diff(self.loads, axis=0).min(axis=1)
+        return ticks
+
 
 def _prefix(p: Problem, model: ProblemModel) -> _Prefix:
     n, size = len(p.chiplets), model.last - model.first + 1
@@ -295,4 +300,5 @@ def cutter(p: Problem) -> Cutter | None:
         return None
     models = tuple(sorted(p.models, key=lambda m: m.first - m.last))
     found = Cutter(p, models, tuple(_prefix(p, m) for m in models))
-    return None if any(x.loads[-1].min() >= FAR for x in found.prefix) else found
+    nowhere = any(x.least().max() >= FAR for x in found.prefix)
+    return None if nowhere else found

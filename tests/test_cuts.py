@@ -1,0 +1,75 @@
+"""Ways to cut: none is missed, and none is worth more than its schedules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+
+from formulation.outcome import Limits, Target
+from formulation.pipelined.bounds import fitting
+from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
+from formulation.pipelined.cpsat_search import on_chiplets
+from formulation.pipelined.cuts import cutter
+from tests.support import problem_of
+from tests.tiny_random import tiny_instance
+
+if TYPE_CHECKING:
+    from formulation.problem import Problem
+
+SEEDS = range(60)
+NO_CAPS = {"period_cap_ticks": None, "energy_cap_quanta": None}
+
+
+def contiguous_problem(seed: int) -> Problem:
+    p = problem_of(tiny_instance(seed))
+    models = tuple(replace(m, latency_cap_ticks=None) for m in p.models)
+    return replace(p, contiguous=True, models=models, **NO_CAPS)
+
+
+def intervals(p: Problem, chiplet: tuple[int, ...]) -> bool:
+    for model in p.models:
+        mine = [chiplet[t] for t in model.tasks]
+        starts = [c for k, c in enumerate(mine) if k == 0 or mine[k - 1] != c]
+        if len(starts) != len(set(starts)):
+            return False
+    return all(fitting(p, t, c) for t, c in enumerate(chiplet))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_way_is_listed_once_and_as_its_bound(seed: int) -> None:
+    p = contiguous_problem(seed)
+    by = cutter(p)
+    wanted = {
+        chiplet
+        for chiplet in product(range(len(p.chiplets)), repeat=len(p.tasks))
+        if intervals(p, chiplet)
+    }
+    if by is None:
+        assert len(p.models) > 2 or len(p.chiplets) > 4 or not wanted
+        return
+    ways = by.ways(10**9)
+    assert ways is not None
+    assert [w.ticks for w in ways] == sorted(w.ticks for w in ways)
+    assert {w.chiplet for w in ways} == wanted
+    assert len(ways) == len(wanted)
+    assert by.least() == p.floor_ticks or not by.ways(by.least() - 1)
+    off = frozenset(STRENGTHENINGS) - {"cuts"}
+    for way in ways[:: max(1, len(ways) // 4)]:
+        one = on_chiplets(p, way.chiplet)
+        answer = minimise(one, Target("period"), Limits(workers=1), strengthenings=off)
+        assert answer.infeasible or answer.value is not None
+        assert answer.value is None or way.ticks <= answer.value
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cuts_change_no_optimum(seed: int) -> None:
+    p = contiguous_problem(seed)
+    off = frozenset(STRENGTHENINGS) - {"cuts"}
+    limits = Limits(workers=1)
+    with_cuts = minimise(p, Target("period"), limits)
+    without = minimise(p, Target("period"), limits, strengthenings=off)
+    assert with_cuts.infeasible == without.infeasible
+    assert (with_cuts.value, with_cuts.bound) == (without.value, without.bound)
