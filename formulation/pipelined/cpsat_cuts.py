@@ -17,6 +17,7 @@ from formulation.pipelined.cpsat_search import (
 )
 from formulation.pipelined.cuts import FAR, Cutter, Way, cutter
 
+MOST_TRIALS = 48  # of T, until there are ways
 MOST_ATTEMPTS, MOST_IDLE = 400, 120  # of moving layers; without success
 
 
@@ -41,7 +42,7 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
     by, proves = cutter(search.p), search.p.contiguous
     if by is None:
         return
-    known, ways = _first_ways(by)
+    known, ways = _first_ways(search, by)
     if not ways:
         return
     if proves:
@@ -65,15 +66,21 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
             search.raise_bound(ticks + 1 if value is None else min(ticks + 1, value))
 
 
-def _first_ways(by: Cutter) -> tuple[int, list[Way] | None]:
-    """Return a T with at least one way, and its ways; `None`: too many, or none.
+def _first_ways(search: Search, by: Cutter) -> tuple[int, list[Way] | None]:
+    """Return a T with at least one way, and its ways; `None`: given up.
 
     T grows by larger and larger steps; where there are too many ways at once, the
-    step is halved from the largest T that is known to have none.
+    step is halved from the largest T that is known to have none. A tenth of the time
+    and a few trials are all that it gets.
     """
-    low, step = by.least() - 1, max(1, by.least() // 512)
-    crowded = False
-    while low < FAR and step:
+    low = max(by.least(), bounds.lower(search.p, search.without)) - 1
+    step = max(1, low // 512)
+    seconds, crowded = search.limits.seconds, False
+    for _ in range(MOST_TRIALS):
+        left = search.left()
+        late = seconds is not None and left is not None and left < 0.9 * seconds
+        if late or stopped(search) or low >= FAR or not step:
+            break
         ways = by.ways(low + step)
         if ways:
             return low + step, ways
