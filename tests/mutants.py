@@ -31,6 +31,7 @@ TESTS = (
     "tests/test_tiny_flips.py",
     "tests/test_fixed_schedules.py",
     "tests/test_engines_oracle.py",
+    "tests/test_cpsat_cuts.py",
 )
 FOLDER = "formulation/pipelined/"
 CPSAT, CPSAT_VARS = FOLDER + "cpsat_rules.py", FOLDER + "cpsat_vars.py"

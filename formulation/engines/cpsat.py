@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import inf, nextafter
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ def run(
         else:
             setattr(solver.parameters, name, value)
     if bounded is not None:
-        solver.best_bound_callback = lambda bound: bounded(int(bound + 0.5))
+        solver.best_bound_callback = lambda bound: bounded(_whole_bound(bound))
     watch = _Watch(seen) if seen is not None else None
     began = time.monotonic()
     status: list[cp_model.CpSolverStatus] = []
@@ -127,6 +128,14 @@ def run(
             if stop.is_set():
                 solver.stop_search()
     return _honest(solver, status[0], limits, time.monotonic() - began)
+
+
+def _whole_bound(bound: float) -> int:
+    """Return the integer bound that CP-SAT reports as a float, never above it.
+
+    Exact below 2^53; beyond, the float may have been rounded up, by half a step.
+    """
+    return round(bound) if abs(bound) < 2**53 else int(nextafter(bound, -inf))
 
 
 def _honest(

@@ -59,15 +59,20 @@ def minimise(
     Raises
     ------
     EngineError
-        If CP-SAT returns what the semantics refuse, or refuses the model.
+        If CP-SAT returns what the semantics refuse, refuses the model, or proves
+        infeasible what has a valid schedule.
     """
     search = Search(p, target, limits, report, without)
     if hint is not None and not search.offer(hint):
         search.notes.append("the schedule to start from is not valid: ignored")
     chosen = frozenset() if fixed is not None else strengthenings
     why = _search(search, chosen, fixed, tune)
-    infeasible = why == "infeasible" and search.schedule is None
-    if why == "infeasible" or search.closed:
+    infeasible = why == "infeasible"
+    if infeasible and search.schedule is not None:
+        raise EngineError(
+            f"CP-SAT proved infeasible what has a valid schedule of {search.value}"
+        )
+    if infeasible or search.closed:
         why = "finished"
     return Answer(
         schedule=search.schedule,

@@ -231,9 +231,7 @@ class Cutter:
 
     def least(self) -> int:
         """Return a T below which there is no way."""
-        total = sum(
-            int(np.diff(x.loads, axis=0).min(axis=1).sum()) for x in self.prefix
-        )
+        total = sum(int(x.least().sum()) for x in self.prefix)
         return max(self.p.floor_ticks, -(-total // len(self.p.chiplets)))
 
     def ways(self, ticks: int) -> list[Way] | None:

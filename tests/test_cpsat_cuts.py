@@ -17,16 +17,28 @@ from tests.support import problem_of
 from tests.tiny_random import tiny_instance
 
 if TYPE_CHECKING:
+    from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
 SEEDS = range(60)
 NO_CAPS = {"period_cap_ticks": None, "energy_cap_quanta": None}
 
 
-def contiguous_problem(seed: int) -> Problem:
+def contiguous_problem(seed: int, slower: int = 1) -> Problem:
+    """Return a tiny problem made contiguous, its DRAM `slower` times as slow."""
     p = problem_of(tiny_instance(seed))
     models = tuple(replace(m, latency_cap_ticks=None) for m in p.models)
-    return replace(p, contiguous=True, models=models, **NO_CAPS)
+    resources = tuple(
+        r
+        if r.kind != "dram"
+        else replace(
+            r,
+            rate=replace(r.rate, den=r.rate.den * slower),
+            stream_rate=replace(r.stream_rate, den=r.stream_rate.den * slower),
+        )
+        for r in p.resources
+    )
+    return replace(p, contiguous=True, models=models, resources=resources, **NO_CAPS)
 
 
 def intervals(p: Problem, chiplet: tuple[int, ...]) -> bool:
@@ -38,9 +50,10 @@ def intervals(p: Problem, chiplet: tuple[int, ...]) -> bool:
     return all(fitting(p, t, c) for t, c in enumerate(chiplet))
 
 
+@pytest.mark.parametrize("slower", [1, 5])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_way_is_listed_once_and_as_its_bound(seed: int) -> None:
-    p = contiguous_problem(seed)
+def test_every_way_is_listed_once_and_as_its_bound(seed: int, slower: int) -> None:
+    p = contiguous_problem(seed, slower)
     by = cutter(p)
     wanted = {
         chiplet
@@ -57,7 +70,7 @@ def test_every_way_is_listed_once_and_as_its_bound(seed: int) -> None:
     assert len(ways) == len(wanted)
     assert by.least() == p.floor_ticks or not by.ways(by.least() - 1)
     off = frozenset(STRENGTHENINGS) - {"cuts"}
-    for way in ways[:: max(1, len(ways) // 4)]:
+    for way in ways[:: max(1, len(ways) // 6)]:
         one = on_chiplets(p, way.chiplet)
         answer = minimise(one, Target("period"), Limits(workers=1), strengthenings=off)
         assert answer.infeasible or answer.value is not None
@@ -73,3 +86,38 @@ def test_cuts_change_no_optimum(seed: int) -> None:
     without = minimise(p, Target("period"), limits, strengthenings=off)
     assert with_cuts.infeasible == without.infeasible
     assert (with_cuts.value, with_cuts.bound) == (without.value, without.bound)
+
+
+@pytest.mark.parametrize("slower", [1, 5])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_bound_on_the_way_is_above_the_optimum(seed: int, slower: int) -> None:
+    """From a poor schedule on, round after round, T passes just below the optimum."""
+    p = contiguous_problem(seed, slower)
+    off = frozenset(STRENGTHENINGS) - {"cuts"}
+    limits = Limits(workers=1)
+    optimum = minimise(p, Target("period"), limits, strengthenings=off).value
+    if optimum is None:
+        return
+    poor = poor_schedule(p, optimum)
+    told: list[int | None] = []
+    answer = minimise(
+        p,
+        Target("period"),
+        limits,
+        hint=poor,
+        report=lambda news: told.append(news.bound),
+    )
+    assert answer.value == answer.bound == optimum
+    assert all(bound is None or bound <= optimum for bound in told)
+
+
+def poor_schedule(p: Problem, optimum: int) -> Schedule | None:
+    """Return the first valid schedule that is a little worse, from fixed chiplets."""
+    off = frozenset(STRENGTHENINGS) - {"cuts"}
+    by = cutter(p)
+    for way in (by.ways(10**9) or []) if by is not None else []:
+        one = on_chiplets(p, way.chiplet)
+        found = minimise(one, Target("period"), Limits(workers=1), strengthenings=off)
+        if found.value is not None and found.value > optimum + 1:
+            return found.schedule
+    return None
