@@ -124,8 +124,8 @@ def _extra(p: Problem, model: ProblemModel, c: int, peak: Array) -> Array:
                 total += saved
                 best = _packed(best, weight, saved, room)
             fits = room - peak[a, b + 1]
-            most = max(ticks for taken, ticks in best.items() if taken <= fits)
-            extra[a, b + 1] = total - most
+            saves = [ticks for taken, ticks in best.items() if taken <= fits]
+            extra[a, b + 1] = total - max(saves, default=0)
     return extra
 
 
@@ -156,7 +156,7 @@ class _Ways:
         first = np.zeros((1, self.stops.shape[1]), dtype=np.int64)
         return np.vstack([first, self.stops[:-1]])
 
-    def per_chiplet(self, of: _Prefix) -> tuple[Array, Array, Array, Array]:
+    def per_chiplet(self, of: _Prefix) -> tuple[Array, ...]:
         """Return loads, weights, io and peak [chiplets, ways] of the intervals."""
         starts = self.starts()
         loads, weight, io, peak = np.zeros((4, *self.stops.shape), dtype=np.int64)
@@ -258,6 +258,9 @@ class Cutter:
     def _pairs(self, first: _Ways, ticks: int) -> Iterator[tuple[Array, list[_Ways]]]:
         """Yield values of ways that share the orders of the chiplets."""
         mine = first.per_chiplet(self.prefix[0])
+        within = np.flatnonzero(mine[0].max(axis=0) <= ticks)
+        first = _Ways(first.order, first.stops[:, within])
+        mine = tuple(sums[:, within] for sums in mine)
         if len(self.prefix) == 1:
             yield self._values(mine), [first]
             return
