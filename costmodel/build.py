@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from costmodel.energy import energy_pj
 from costmodel.mapper import best_mappings
 from costmodel.nest import nest_of
-from costmodel.show import one_line
 from costmodel.table import CostTable, Key, Mode
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def built_rows(
         As `build_table`.
     """
     types = {chiplet.type for chiplet in instance.package.chiplets}
-    found: dict[object, tuple[Mapping | None, ...]] = {}
+    found: dict[object, list[Mapping]] = {}
     rows: dict[Key, tuple[Mode, ...]] = {}
     for model in instance.models:
         for layer in model.layers:
@@ -112,7 +111,7 @@ def built_rows(
             for name in sorted(types):
                 chiplet = instance.package.types[name]
                 if (shape, name) not in found:
-                    found[shape, name] = best_mappings(
+                    best = best_mappings(
                         layer,
                         chiplet,
                         model.samples,
@@ -120,10 +119,12 @@ def built_rows(
                         extra,
                         hold,
                     )
+                    # A mapping is one object however many goals it is best for.
+                    distinct = {id(one): one for one in best if one is not None}
+                    found[shape, name] = list(distinct.values())
                 modes = [
                     _mode(instance, model, layer, tensors, chiplet, mapping)
                     for mapping in found[shape, name]
-                    if mapping is not None
                 ]
                 if modes:
                     rows[model.name, layer.name, name] = few(
@@ -171,6 +172,8 @@ def few(
     weight_bytes, mini_batches
         Weights that a tile holds are read once a round, others `mini_batches` times.
     """
+    if len(modes) <= most:
+        return modes
 
     def outside(mode: Mode) -> int:
         rounds = 1 if mode.holds_weights else mini_batches
@@ -247,7 +250,7 @@ def _mode(
         macs=nest.macs,
         utilisation=nest.macs / (found.cycles * chiplet.num_pes),
         accesses=accesses,
-        mapping=one_line(found),
+        mapping=found.text,
     )
 
 

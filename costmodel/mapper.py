@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodel.families import FIXED, FOLDS, LOOPS, dataflow_of
-from costmodel.nest import Arrays, clustered, laid, nest_of, searched
+from costmodel.nest import Arrays, clustered, nest_of, searched
 from costmodel.roofline import least_cycles
+from costmodel.show import one_line
 from costmodel.templates import evaluate, shapes_of
 from costmodel.tiling import (
     ORDERS,
@@ -64,6 +65,10 @@ class Mapping:
         covers and `held` is 1.
     split, held
         Of the loops g k c r s y x: PEs along each, turns a PE does in one step.
+    covers, folds
+        Of g k c y x: turns that a full fold covers; folds, of all samples.
+    folds_per_sample
+        Folds along `y` of one sample; 1 where a fold is whole samples.
     tile_folds
         Folds to an L2 tile, of g k c y.
     tile_order
@@ -77,12 +82,17 @@ class Mapping:
         weights and the partial outputs (written again as often).
     tile_in, tile_w, tile_out
         The largest tile.
+    text
+        One line for people.
     """
 
     nest: Nest
     dataflow: Dataflow | None
     split: Dict[str, int]
     held: Dict[str, int]
+    covers: Dict[str, int]
+    folds: Dict[str, int]
+    folds_per_sample: int
     tile_folds: Dict[str, int]
     tile_order: str
     cycles: int
@@ -99,27 +109,7 @@ class Mapping:
     tile_in: int
     tile_w: int
     tile_out: int
-
-    @property
-    def covers(self) -> dict[str, int]:
-        """Turns that a full fold covers, of g k c y x."""
-        return {d: int(getattr(self._laid, d)[0]) for d in FOLDS}
-
-    @property
-    def folds(self) -> dict[str, int]:
-        """Folds of g k c y x, of all samples."""
-        return {d: int(getattr(self._laid, f"folds_{d}")[0]) for d in FOLDS}
-
-    @property
-    def folds_per_sample(self) -> int:
-        """Folds along `y` of a sample; 1 where a fold is whole samples."""
-        return int(self._laid.per_sample[0])
-
-    @property
-    def _laid(self) -> Arrays:
-        """The array mapping as the closed form takes it."""
-        split, held = ([[at[d]] for d in LOOPS] for at in (self.split, self.held))
-        return laid(self.nest, np.asarray(split), np.asarray(held))
+    text: str = ""
 
 
 def best_mappings(
@@ -149,8 +139,8 @@ def best_mappings(
     -------
     tuple of Mapping or None
         For each of `BUDGETS` one for each of `GOALS` (with `hold` once more, for all
-        of L2); `None` where no tiling fits. Empty where the chiplet's fixed mapping
-        knows no such layer (A6).
+        of L2); `None` where no tiling fits. One mapping found twice is one object.
+        Empty where the chiplet's fixed mapping knows no such layer (A6).
 
     Raises
     ------
@@ -265,12 +255,18 @@ class _Search:
             for start in range(0, len(index), CHUNK):
                 self._look(index[start : start + CHUNK])
         keys = product(range(len(self.budgets)), range(len(GOALS)))
-        return tuple(
-            mapping_of(self.case, found.arrays, found.tiles, found.order)
-            if (found := self.found.get(key)) is not None
-            else None
-            for key in keys
-        )
+        made: dict[tuple[int, ...], Mapping] = {}
+        best: list[Mapping | None] = []
+        for key in keys:
+            found = self.found.get(key)
+            if found is None:
+                best.append(None)
+                continue
+            if found.place not in made:
+                one = found.arrays, found.tiles, found.order
+                made[found.place] = mapping_of(self.case, *one)
+            best.append(made[found.place])
+        return tuple(best)
 
     def _wanted(self) -> tuple[Flags, Flags]:
         """Array mappings that may be faster for some budget; those that may tie."""
@@ -308,14 +304,16 @@ class _Search:
                     one = Tiles(*(getattr(tiles, f.name)[[at]] for f in fields(tiles)))
                     row = chosen.take(one.of)
                     one = replace(one, of=np.zeros_like(one.of))
-                    self.found[i, j] = _Found(key, row, one, order)
+                    place = int(index[tiles.of[at]]), at, order
+                    self.found[i, j] = _Found(key, place, row, one, order)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The best tiling so far: its key (the less the better), itself, its order."""
+    """The best tiling so far: its key (the less the better), where it was, itself."""
 
     key: tuple[float, ...]
+    place: tuple[int, ...]
     arrays: Arrays
     tiles: Tiles
     order: int
@@ -342,19 +340,29 @@ def mapping_of(case: Case, a: Arrays, t: Tiles, order: int) -> Mapping:
     found = [*amounts(case, a, t)][order]
     one = costs(case, a, t)
     weights, inputs, outputs = largest(case.nest, a, t)
-    return Mapping(
+    mapping = Mapping(
         nest=case.nest,
         dataflow=case.dataflow,
         split=dict(zip(LOOPS, a.splits[:, 0].tolist(), strict=True)),
         held=dict(zip(LOOPS, a.held[:, 0].tolist(), strict=True)),
+        covers={d: int(getattr(a, d)[0]) for d in FOLDS},
+        folds={d: int(getattr(a, f"folds_{d}")[0]) for d in FOLDS},
+        folds_per_sample=int(a.per_sample[0]),
         tile_folds={d: int(getattr(t, d)[0]) for d in "gkcy"},
         tile_order=ORDERS[order],
         cycles=int(one.cycles[order, 0]),
         compute_cycles=int(a.cycles[0]),
         ws_bytes=int(one.ws[0]),
         holds_weights=bool(one.holds[0]),
-        **{f.name: int(getattr(found, f.name)[0]) for f in fields(found)},
+        noc_in=int(found.noc_in[0]),
+        noc_w=int(found.noc_w[0]),
+        noc_up=int(found.noc_up[0]),
+        noc_down=int(found.noc_down[0]),
+        reread_in=int(found.reread_in[0]),
+        reread_w=int(found.reread_w[0]),
+        reread_out=int(found.reread_out[0]),
         tile_in=int(inputs[0]),
         tile_w=int(weights[0]),
         tile_out=int(outputs[0]),
     )
+    return replace(mapping, text=one_line(mapping))
