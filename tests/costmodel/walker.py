@@ -381,7 +381,6 @@ def counted(layer: Layer, array: Array, store: Store) -> Counted:
     compulsory = size["weights"] + size["input"] + size["output"]
     outside = compulsory + refetch["weights"] + refetch["input"] + 2 * store.back
     into_array = crossed["weights"] + crossed["input"] + crossed["down"]
-    tile_folds = layer.mapped.tile_folds
     return Counted(
         compute_cycles=array.cycles,
         noc_weights=crossed["weights"],
@@ -394,7 +393,7 @@ def counted(layer: Layer, array: Array, store: Store) -> Counted:
         tile_weights=store.largest["weights"],
         tile_input=store.largest["input"],
         tile_output=store.largest["output"],
-        holds_weights=all(tile_folds[d] == len(layer.folds[d]) for d in "gkc"),
+        holds_weights=store.largest["weights"] == size["weights"],
         macs=macs,
         l1_accesses=4 * macs + into_array,
         l2_accesses=into_array + crossed["up"] + outside,
