@@ -301,7 +301,8 @@ def as_text(rows: Sequence[Row], pes: int, width: int) -> str:
         (sum(row.l2_reads for row in rows), sum(row.l2_writes for row in rows)),
     )
     header = ("layer", "cycles", "util", "MACs", "energy", "L1", "L2")
-    cells = [header] + [
+    cells: list[tuple[str, ...]] = [header]
+    cells += [
         (
             row.name,
             grouped(row.cycles) if width >= NARROW else _short(row.cycles),
