@@ -1,15 +1,15 @@
 """MAESTRO's three fixed mappings, one layer at a time, step class by step class.
 
-A second hand at the same equations: `costmodel.templates` is one array expression
-per mapping, this walks the loops with Python integers and fractions. Bandwidth is
-taken as an exact fraction. It knows MAESTRO's faults: where the real tool returns
-no time at all the answer is `None`.
+A second hand at the same mappings: `costmodel.templates` has closed forms on
+arrays, this walks folds, clusters and tiles one by one with Python integers and an
+exact bandwidth. Where MAESTRO returns no time at all (its tile is wider than the
+row, but the way to the next tile is not) the answer is `None`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -70,6 +70,11 @@ class Walk:
         self.cycles += times * max(work, into, self.tau(outputs))
 
 
+def leaving(active: int, units: int) -> int:
+    """Sums of a spread channel: one is lost where the array is never full."""
+    return active - 1 if 1 < active < units else active
+
+
 def kcp_ws(layer: Layer, pes: int, bandwidth: Fraction) -> Walk:
     if layer.depthwise:
         return flat(layer, pes, bandwidth)
@@ -79,15 +84,15 @@ def kcp_ws(layer: Layer, pes: int, bandwidth: Fraction) -> Walk:
     c = min(layer.c, 64)
     k_folds, c_folds = -(-layer.k // clusters), -(-layer.c // 64)
     work = r * s + walk.tau(2 * c * r * s)
+    y_in = c * s * min(r, stride) if layer.x == s else c * r * s
     for fold in range(k_folds):
-        last = fold == k_folds - 1
-        kf = layer.k - fold * clusters if last else clusters
+        kf = min(clusters, layer.k - fold * clusters)
+        out = leaving(kf, clusters) if k_folds == 1 else kf
         for c_fold in range(c_folds):
             fresh = 0 if fold > 0 and c_fold == 0 else c * r * s
-            walk.step(1, work, fresh, kf * c * r * s, kf)
-            y_in = c * s * min(r, stride) if ox == 1 else c * r * s
-            walk.step(oy - 1, work, y_in, 0, kf)
-            walk.step(oy * (ox - 1), work, c * r * min(s, stride), 0, kf)
+            walk.step(1, work, fresh, kf * c * r * s, out)
+            walk.step(oy - 1, work, y_in, 0, out)
+            walk.step(oy * (ox - 1), work, c * r * min(s, stride), 0, out)
     return walk
 
 
@@ -95,73 +100,128 @@ def flat(layer: Layer, pes: int, bandwidth: Fraction) -> Walk:
     """Depthwise layers of kcp_ws and rs: channels over all PEs."""
     walk = Walk(bandwidth)
     r, s, stride, oy, ox = layer.r, layer.s, layer.stride, layer.oy, layer.ox
-    rest = layer.c
-    while rest > 0:
-        a = min(pes, rest)
-        walk.step(1, r * s, a * r * s, a * r * s, a)
-        y_in = a * s * min(r, stride) if ox == 1 else a * r * s
-        walk.step(oy - 1, r * s, y_in, 0, a)
-        walk.step(oy * (ox - 1), r * s, a * r * min(s, stride), 0, a)
-        rest -= a
+    rows_in = s * min(r, stride) if layer.x == s else r * s
+    for done in range(0, layer.c, pes):
+        a = min(pes, layer.c - done)
+        out = leaving(a, pes) if layer.c < pes else a
+        walk.step(1, r * s, a * r * s, a * r * s, out)
+        walk.step(oy - 1, r * s, a * rows_in, 0, out)
+        walk.step(oy * (ox - 1), r * s, a * r * min(s, stride), 0, out)
     return walk
 
 
-def rows_up(active: int, clusters: int, layer: Layer) -> int:
-    """Output rows that leave in a step, as MAESTRO counts them."""
-    short = 1 < active < clusters and layer.stride > 1
-    return 1 + (active - 1) * min(layer.r, layer.stride) - short
+class Cluster(NamedTuple):
+    """Input rows of one cluster, those its neighbour has not, output rows."""
+
+    rows: int
+    fresh: int
+    out: int
+
+
+def row_folds(layer: Layer, clusters: int) -> list[list[Cluster]]:
+    """Which clusters work in each fold of output rows."""
+    r, stride, oy = layer.r, layer.stride, layer.oy
+    spare = (layer.y - r) % stride
+    beyond = layer.y - oy * stride  # rows behind the last full window's start
+    beyond = layer.y if beyond < 0 else beyond
+    rows = beyond if spare else r
+    ragged = Cluster(rows, max(stride - r + beyond, 0), min(stride, rows - r + 1))
+    whole = Cluster(r, min(r, stride), min(r, stride))
+    lead = Cluster(r, r, 1)
+    if oy < clusters:
+        active = oy + (1 if spare else 0)
+        if active == 1:
+            return [[lead]]
+        return [[lead, *[whole] * (active - 2), ragged]]
+    folds = [[lead, *[whole] * (clusters - 1)]] * (oy // clusters)
+    rest = oy % clusters
+    if rest == 0 and spare:
+        folds.append([Cluster(r, r, rows)])
+    elif rest == 1:
+        folds.append([Cluster(rows, rows, rows)])
+    elif rest and spare:
+        folds.append([lead, *[whole] * (rest - 2), ragged])
+    elif rest:
+        folds.append([lead, *[whole] * (rest - 1)])
+    # MAESTRO skips steps without outputs.
+    return [fold for fold in folds if len(fold) > 1 or fold[0].out > 0]
+
+
+def tiles_of(layer: Layer) -> list[int] | None:
+    """Input columns of each tile of yxp_os; `None` where MAESTRO has no step."""
+    s, stride, x = layer.s, layer.stride, layer.x
+    held = 8 if stride == 1 else (7 + stride) // stride
+    wide = s + 7
+    if stride > 1:
+        wide = held * min(stride, s) + max(s - stride, 0)
+    hop = held * stride
+    if x < wide:
+        return None if x >= hop else [x]
+    tiles, start = [wide], hop
+    while start + wide <= x:
+        tiles.append(wide)
+        start += hop
+    if start - hop + wide < x:
+        end = x - start if x >= start else x
+        if end >= s:
+            tiles.append(end)
+    return tiles
+
+
+def pe_columns(width: int, s: int, hop: int) -> list[int]:
+    """Input columns of each PE of a yxp_os cluster."""
+    windows = (width - s) // hop + 1
+    behind = width - windows * hop
+    odd = (windows - 1) * hop + s < width
+    return [s] * windows + ([width if behind < 0 else behind] if odd else [])
+
+
+def tile_work(layer: Layer, tile: int, usual: int, walk: Walk) -> int:
+    """Cycles of a tile inside a cluster whose tiles have `usual` columns."""
+    r, s = layer.r, layer.s
+    hop, taps = min(layer.stride, s), r * s
+    active = pe_columns(usual, s, hop)
+    if tile <= s + 7 * hop:
+        return taps + walk.tau(taps + r * sum(active))
+    # A whole row instead of a narrow tile: eight windows a pass, side by side.
+    cycles = taps + walk.tau(9 * taps)
+    passes, left = divmod(tile, 8 * s)
+    into, out = walk.tau(8 * taps), walk.tau(1 + 7 * s)
+    cycles += (passes - 1) * max(taps, into, out)
+    if left:
+        odd = 1 if left % s else 0
+        into = walk.tau((len(active) - odd) * taps)
+        cycles += max(taps, into, walk.tau(1 + (len(active) - 1 - odd) * s))
+    return cycles
 
 
 def yxp_os(layer: Layer, pes: int, bandwidth: Fraction) -> Walk | None:
     walk = Walk(bandwidth)
-    r, s, stride, oy, x = layer.r, layer.s, layer.stride, layer.oy, layer.x
+    r, s = layer.r, layer.s
     filters = 1 if layer.depthwise else layer.k
-    clusters = pes // 8
-    if stride == 1:
-        xm, xo = s + 7, 8
-        if xo <= x < xm:
-            return None  # MAESTRO's fault: no step at all
-    else:
-        t = (7 + stride) // stride
-        xm, xo = t * min(stride, s) + max(s - stride, 0), t * stride
-    xm = min(xm, x)
-    tiles = max(0, -(-(x - xm) // xo)) + 1
-    xe = x - (tiles - 1) * xo  # columns of the last tile
-    if xe < 0:
-        xe = x
-    xe = min(xe, xm) if xe <= xm else xe
-    positions = min(8, (xm - s) // stride + 1)
-    work = r * s + walk.tau((positions + 1) * r * s)
-    more = max(0, -(-(xe - s + 1) // 8) - 1)
-    work_last = work + more * r * s
-    y_folds = -(-oy // clusters)
-    for fold in range(y_folds):
-        a = min(clusters, oy - fold * clusters)
-        rows = rows_up(a, clusters, layer)
-        out, out_last = rows * (xm - s + 1), rows * (xe - s + 1)
-        halo = r + (a - 1) * min(r, stride)
-        if 1 < a < clusters:
-            em = layer.y - oy * stride
-            em = layer.y if em < 0 else em
-            short = r + (a - 2) * min(r, stride) + max(stride - r + em, 0)
+    both = filters * layer.c
+    tiles = tiles_of(layer)
+    if tiles is None:
+        return None
+    usual = tiles[0]
+    hop = 8 if layer.stride == 1 else (7 + layer.stride) // layer.stride * layer.stride
+    folds = row_folds(layer, pes // 8)
+    for fold in folds:
+        apart = sum(cluster.rows for cluster in fold)
+        joint = sum(cluster.fresh for cluster in fold)
+        rows = sum(cluster.out for cluster in fold)
+        work, out = tile_work(layer, usual, usual, walk), rows * (usual - s + 1)
+        if fold is folds[0] and not walk.started:
+            walk.step(1, work, apart * usual, r * s, out)
+            walk.step(filters - 1, work, 0, r * s, out)
+            walk.step(filters * (layer.c - 1), work, joint * usual, r * s, out)
         else:
-            short = halo
-        kinds = (
-            # how many (k, c), inputs of the first tile, weights
-            (1, a * r * xm, r * s),
-            (filters - 1, 0, r * s),
-            (filters * (layer.c - 1), short * xm, r * s),
-        )
-        if fold > 0:
-            again = halo * xm if tiles == 1 else a * r * xm
-            kinds = ((filters * layer.c, again, 0),)
-        for times, inputs, weights in kinds:
-            walk.step(times, work, inputs, weights, out)
-        all_kc = filters * layer.c
-        x_in = a * r * min(xm, xo)
-        walk.step(all_kc * (tiles - 2), work, x_in, 0, out)
-        if tiles > 1 and xe >= s:
-            walk.step(all_kc, work_last, x_in, 0, out_last)
+            again = joint if layer.x <= usual else apart
+            walk.step(both, work, again * usual, 0, out)
+        for tile in tiles[1:]:
+            work = tile_work(layer, tile, usual, walk)
+            out = rows * (tile - s + 1)
+            walk.step(both, work, apart * min(usual, hop), 0, out)
     return walk
 
 
@@ -169,24 +229,23 @@ def rs(layer: Layer, pes: int, bandwidth: Fraction) -> Walk:
     if layer.depthwise:
         return flat(layer, pes, bandwidth)
     walk = Walk(bandwidth)
-    r, s, stride, oy, ox = layer.r, layer.s, layer.stride, layer.oy, layer.ox
-    clusters = pes // r
+    r, s, ox, c = layer.r, layer.s, layer.ox, layer.c
     k = min(layer.k, 16)
-    k_folds, y_folds = -(-layer.k // 16), -(-oy // clusters)
-    k_last = layer.k - 16 * (k_folds - 1)
-    work = k * s + walk.tau(r * s + k * r * s)
-    for fold in range(y_folds):
-        a = min(clusters, oy - fold * clusters)
-        out = rows_up(a, clusters, layer) * k
-        walk.step(1, work, a * r * s, k * r * s if fold == 0 else 0, out)
-        x_in = a * r * min(s, stride) if layer.c == 1 else a * r * s
-        walk.step(ox - 1, work, x_in, 0, out)
-        walk.step(ox * (layer.c - 1), work, a * r * s, k * r * s, out)
-        inner = ox * layer.c
-        walk.step(inner * (k_folds - 2), work, 0, k * r * s, out)
-        if k_folds > 1:
-            last = rows_up(a, clusters, layer) * k_last
-            walk.step(inner, work, 0, k * r * s, last)
+    weights = k * r * s
+    work = k * s + walk.tau(r * s + weights)
+    next_columns = min(s, layer.stride) if c == 1 else s
+    for fold in row_folds(layer, pes // r):
+        apart = sum(cluster.rows for cluster in fold)
+        rows = sum(cluster.out for cluster in fold)
+        into = apart
+        if walk.started and c == 1 and layer.x == s:
+            into = sum(cluster.fresh for cluster in fold)
+        walk.step(1, work, into * s, 0 if walk.started else weights, rows * k)
+        walk.step(ox - 1, work, apart * next_columns, 0, rows * k)
+        walk.step(ox * (c - 1), work, apart * s, weights, rows * k)
+        for done in range(16, layer.k, 16):
+            out = rows * min(16, layer.k - done)
+            walk.step(ox * c, work, 0, weights, out)
     return walk
 
 
