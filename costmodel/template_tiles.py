@@ -114,7 +114,7 @@ def tile_cycles(h: Shapes, tiles: Tiles, bus: Bus) -> tuple[Ints, Ints]:
     spare = tiles.width - h.s - (active - 1) * apart
     left = np.where(spare > 0, spare + h.s - apart, 0)
     full = taps + bus.tau(taps + h.r * (active * h.s + left))
-    # A whole row in place of a narrow tile takes several passes (bug 3, kept).
+    # A whole row in place of a narrow tile takes several passes (A6).
     wide = tiles.end > YXP_COLUMNS * h.s
     passes = tiles.end // h.s // YXP_COLUMNS - 1
     rest = tiles.end - (passes + 1) * YXP_COLUMNS * h.s

@@ -3,7 +3,7 @@
 A fixed mapping has no free choice: hardware and layer give the cycles. The
 equations are MAESTRO's (maestro-project/maestro at 4eb08d1, its front end's
 generated mappings) with its modelling choices (A1-A5 in ASSUMPTIONS.md) and
-without its arithmetic faults (A6). All are vectorised with numpy int64: every
+without what is no result at all (A6). All are vectorised with numpy int64: every
 field of `Shapes`, and the number of PEs, may be an array.
 
 A step moves `v` elements at `B` elements per cycle in
@@ -250,7 +250,7 @@ class _Tally:
 
 
 def _sums_up(active: Ints, units: Ints) -> Ints:
-    """Sums that leave in a step: MAESTRO leaves out one of an array never filled."""
+    """Sums that leave in a step: MAESTRO drops one of an array never filled (A6)."""
     return active - ((active > 1) & (active < units))
 
 
