@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instances.faults import Fault, InstanceError, check_choice, check_integer
-from instances.schema import Layer, LoopBounds, Model, Tensor
+from instances.schema import Layer, Model, Tensor
+from instances.shapes import weight_elements
+from instances.vocabulary import OPERANDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from instances.schema import LoopBounds
 
 
 def require(
@@ -66,32 +70,25 @@ class Graph:
         op: str,
         bounds: LoopBounds,
         reads: Sequence[str],
-        elements: int | None = None,
     ) -> str:
         """Add a layer and its output tensor, which has the layer's name.
-
-        Weights are groups·k·c·r·s elements, none for a ``matmul``.
 
         Parameters
         ----------
         reads
-            Tensors that exist already.
-        elements
-            Of the output, a sample; groups·k·oy·ox if not given.
+            Tensors that exist already, the operands of the loops first.
 
         Returns
         -------
         str
             The name of the output tensor.
         """
-        filters = bounds.groups * bounds.k * bounds.c * bounds.r * bounds.s
-        weights = 0 if op == "matmul" else filters * self._bytes
-        self._layers.append(Layer(name, op, bounds, weights))
+        weights = weight_elements(op, bounds) * self._bytes
+        operands = tuple(reads[: OPERANDS.get(op, 0)])
+        self._layers.append(Layer(name, op, bounds, weights, operands))
         for tensor in reads:
             self._readers[tensor].append(name)
-        if elements is None:
-            elements = bounds.groups * bounds.k * bounds.oy * bounds.ox
-        return self._tensor(name, name, elements)
+        return self._tensor(name, name, bounds.outputs)
 
     def finish(self, name: str, mini_batches: int, source: str) -> Model:
         """Return the model; tensors that nobody reads are its outputs."""

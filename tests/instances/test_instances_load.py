@@ -30,7 +30,7 @@ from instances.variants import (
     with_types,
 )
 
-HEADLINE = "f0e5a98bb8ffd995d902764c331ca0c01f626c98b6ab1c6e01805823423dd672"
+HEADLINE = "930e8fda030ea83bc6defc4f42bfdde431c52c4d14f1051f1ff5724973233726"
 TINY = """
 schema: instance/1
 name: tiny
