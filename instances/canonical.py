@@ -237,6 +237,7 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "l2_energy_pj_per_byte": _X,
         "static_power_mw": _X,
         "source": _T,
+        "vector_lanes": _optional(_I),
     },
     Link: {
         "src": _I,

@@ -130,6 +130,7 @@ KEYS: dict[str, dict[str, bool]] = {
         "l1_energy_pj_per_byte": REQUIRED,
         "l2_energy_pj_per_byte": REQUIRED,
         "static_power_mw": OPTIONAL,
+        "vector_lanes": OPTIONAL,
         "source": OPTIONAL,
     },
     "link": {

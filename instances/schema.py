@@ -200,7 +200,8 @@ class ChipletType:
 
     `dataflow` names a dataflow family or a fixed template of the cost model.
     Energies are per MAC and per byte moved at L1 and L2. `noc_bytes_per_cycle`
-    is the bandwidth between L2 and the PE array.
+    is the bandwidth between L2 and the PE array. `vector_lanes` is how many
+    operations of vector work (pooling, norms, …) it does per cycle; `None`: one a PE.
     """
 
     name: str
@@ -215,6 +216,7 @@ class ChipletType:
     l2_energy_pj_per_byte: Fraction
     static_power_mw: Fraction = Fraction(0)
     source: str = ""
+    vector_lanes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
