@@ -61,16 +61,18 @@ def _build(
         return None
     kind = f"model built by {build.value!r}"
     known = fields(reading, node, kind, builder_keys(build.value))
-    arguments: dict[str, int | str] = {}
+    arguments: dict[str, bool | int | str] = {}
     for key, entry in known.items():
         value = entry.value
         if key == "name":
             arguments[key] = text(reading, entry)
-        elif isinstance(value, int | str) and not isinstance(value, bool):
+        elif isinstance(value, bool | int | str):
             if key != "build":
                 arguments[key] = value
         else:
-            reading.faults.append(entry.fault(entry.shown(), "an integer or a text"))
+            reading.faults.append(
+                entry.fault(entry.shown(), "an integer, true or false, or a text")
+            )
     builder = BUILDERS[build.value]
     try:
         return builder(**arguments, bytes_per_element=bytes_per_element)

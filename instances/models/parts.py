@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instances.faults import Fault, InstanceError, check_choice, check_integer
+from instances.faults import (
+    Fault,
+    InstanceError,
+    check_choice,
+    check_flag,
+    check_integer,
+)
 from instances.schema import Layer, Model, Tensor
 from instances.shapes import weight_elements
 from instances.vocabulary import OPERANDS
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 def require(
     counts: Mapping[str, object],
     choices: Mapping[str, tuple[object, Sequence[str]]] | None = None,
+    flags: Mapping[str, object] | None = None,
 ) -> None:
     """Refuse arguments of a builder that make no sense, all at once.
 
@@ -27,6 +34,8 @@ def require(
         Argument -> value that has to be an integer of at least 1.
     choices
         Argument -> (value, accepted values).
+    flags
+        Argument -> value that has to be a truth value.
 
     Raises
     ------
@@ -38,6 +47,8 @@ def require(
         check_integer(faults, name, value, 1)
     for name, (value, accepted) in (choices or {}).items():
         check_choice(faults, name, value, accepted)
+    for name, value in (flags or {}).items():
+        check_flag(faults, name, value)
     if faults:
         raise InstanceError(faults)
 
@@ -51,9 +62,14 @@ class Graph:
         Samples per mini-batch; multiplies the bytes of tensors.
     bytes_per_element
         Of weights and tensors alike.
+    fused
+        What the builder makes: no layers for vector work, or one for each.
     """
 
-    def __init__(self, samples: int, bytes_per_element: int) -> None:
+    def __init__(
+        self, samples: int, bytes_per_element: int, fused: bool = True
+    ) -> None:
+        self.fused = fused
         self._bytes = bytes_per_element
         self._samples = samples
         self._layers: list[Layer] = []
