@@ -75,7 +75,7 @@ def given_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
 
 
 def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
-    """Search the modes of every layer on every type; same shapes once.
+    """Modes of every layer on every type, searched once for each shape.
 
     Raises
     ------
@@ -89,13 +89,10 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
         for layer in model.layers:
             if layer.bounds is None:
                 continue
-            tensors = [u for u in model.tensors if layer.name in u.consumers]
             if layer.op in VECTOR_OPERATORS:
-                for name in sorted(types):
-                    vector = _vector_mode(instance, model, layer, len(tensors), name)
-                    if vector is not None:
-                        rows[model.name, layer.name, name] = (vector,)
+                rows |= vector_rows(instance, model, layer)
                 continue
+            tensors = [u for u in model.tensors if layer.name in u.consumers]
             used = {u.name for u in operands(layer, tensors) if u is not None}
             extra = len(tensors) - len(used)
             # What is held is read once a round: it pays with several mini-batches.
@@ -120,6 +117,31 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
                 ]
                 if modes:
                     rows[model.name, layer.name, name] = undominated(modes)
+    return rows
+
+
+def vector_rows(
+    instance: Instance, model: Model, layer: Layer
+) -> dict[Key, tuple[Mode, ...]]:
+    """Price vector work on every type whose L2 suffices: one mode each."""
+    reads = sum(layer.name in u.consumers for u in model.tensors)
+    size = instance.bytes_per_element
+    rows: dict[Key, tuple[Mode, ...]] = {}
+    for name in sorted({chiplet.type for chiplet in instance.package.chiplets}):
+        chiplet = instance.package.types[name]
+        found = vector_mapping(layer, chiplet, model.samples, size, reads)
+        if found is None:
+            continue
+        macs = OPERATION_MACS * found.operations
+        quanta = energy_pj(chiplet, macs, found.accesses) * FJ_PER_PJ
+        mode = Mode(
+            latency_ticks=ticks(found.cycles, chiplet.clock_mhz, instance.tick_ps),
+            energy_quanta=_up(quanta / instance.energy_quantum_fj),
+            ws_bytes=found.ws_bytes,
+            accesses=found.accesses,
+            mapping=found.text,
+        )
+        rows[model.name, layer.name, name] = (mode,)
     return rows
 
 
@@ -194,26 +216,6 @@ def _mode(
         macs=nest.macs,
         utilisation=nest.macs / (found.cycles * chiplet.num_pes),
         accesses=accesses,
-        mapping=found.text,
-    )
-
-
-def _vector_mode(
-    instance: Instance, model: Model, layer: Layer, reads: int, chiplet_type: str
-) -> Mode | None:
-    """Price vector work in the instance's units; `None` where it does not fit."""
-    chiplet = instance.package.types[chiplet_type]
-    size = instance.bytes_per_element
-    found = vector_mapping(layer, chiplet, model.samples, size, reads)
-    if found is None:
-        return None
-    macs = OPERATION_MACS * found.operations
-    quanta = energy_pj(chiplet, macs, found.accesses) * FJ_PER_PJ
-    return Mode(
-        latency_ticks=ticks(found.cycles, chiplet.clock_mhz, instance.tick_ps),
-        energy_quanta=_up(quanta / instance.energy_quantum_fj),
-        ws_bytes=found.ws_bytes,
-        accesses=found.accesses,
         mapping=found.text,
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from math import exp, isclose, sqrt, tanh
+from pathlib import Path
 
 import pytest
 from costmodel_cases import chiplet, instance
 from hypothesis import given
 from hypothesis import strategies as st
 
+import costmodel.operators
 from costmodel.build import build_table
 from costmodel.operators import COSTS, vector_mapping, vector_work
 from instances.schema import Layer, LoopBounds, Model, Tensor
@@ -269,3 +272,14 @@ def test_rows_of_the_table() -> None:
     assert mode.energy_quanta == 100 * (76 + 24 + 456 + 10 * 80)
     assert (mode.macs, mode.rw_bytes, mode.ro_bytes, mode.ri_bytes) == (0, 0, 0, {})
     assert mode.holds_weights
+
+
+def test_assumptions_that_are_cited_exist() -> None:
+    folder = Path(costmodel.operators.__file__).parent
+    text = (folder / "ASSUMPTIONS.md").read_text(encoding="utf-8")
+    stated = re.findall(r"^- \*\*A(\d+) ", text, flags=re.MULTILINE)
+    assert stated == [str(number) for number in range(1, len(stated) + 1)]
+    for part in ("costmodel", "instances"):
+        for file in (folder.parent / part).rglob("*.py"):
+            cited = re.findall(r"\bA(\d+)\b", file.read_text(encoding="utf-8"))
+            assert set(cited) <= set(stated), file
