@@ -42,9 +42,9 @@ class Mode:
     holds_weights
         The working set holds all weights of the layer.
     macs
-        Multiply-accumulates; 0 where the instance gave the cost.
+        Multiply-accumulates; 0 for vector work and where the instance gave the cost.
     utilisation
-        macs / (cycles · PEs); 0 where the instance gave the cost.
+        macs / (cycles · PEs); 0 where there are none.
     accesses
         ``level/operand`` -> bytes read and written at ``l1`` or ``l2``.
     mapping

@@ -49,6 +49,7 @@ def parse_type(
     reading.places[f"package.types.{name}"] = node
     entries = fields(reading, node, "chiplet type")
     number = entries.get
+    lanes = number("vector_lanes")
     return ChipletType(
         name=name,
         dataflow=text(reading, number("dataflow")),
@@ -62,6 +63,9 @@ def parse_type(
         l2_energy_pj_per_byte=exact(reading, number("l2_energy_pj_per_byte")),
         static_power_mw=exact(reading, number("static_power_mw"), 0),
         source=text(reading, number("source"), ""),
+        vector_lanes=(
+            None if lanes is None or lanes.value is None else integer(reading, lanes)
+        ),
     )
 
 
