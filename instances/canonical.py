@@ -34,6 +34,7 @@ from instances.schema import (
     Package,
     Tensor,
 )
+from instances.vocabulary import NODE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,6 +234,8 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "l2_energy_pj_per_byte": _X,
         "static_power_mw": _X,
         "source": _T,
+        "noc_energy_pj_per_byte": _X,
+        **dict.fromkeys(NODE_KEYS, _optional(_I)),
     },
     Link: {
         "src": _I,

@@ -156,8 +156,11 @@ class ChipletType:
     """One kind of chiplet; see MODEL.md, Package.
 
     `dataflow` names a dataflow family or a fixed template of the cost model.
-    Energies are per MAC and per byte moved at L1 and L2. `noc_bytes_per_cycle`
-    is the bandwidth between L2 and the PE array.
+    Energies are per MAC and per byte moved at L1 and L2 and over the NoC.
+    `noc_bytes_per_cycle` is the bandwidth between L2 and the PE array. Energies
+    that hold at the node `energies_at_nm` and a clock that holds at `clock_at_nm`
+    are scaled to the node `technology_nm` by the cost model; where one of the two
+    nodes is `None`, they are taken as they stand.
     """
 
     name: str
@@ -172,6 +175,10 @@ class ChipletType:
     l2_energy_pj_per_byte: Fraction
     static_power_mw: Fraction = Fraction(0)
     source: str = ""
+    noc_energy_pj_per_byte: Fraction = Fraction(0)
+    technology_nm: int | None = None
+    energies_at_nm: int | None = None
+    clock_at_nm: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from instances.variants import (
     with_types,
 )
 
-HEADLINE = "f0e5a98bb8ffd995d902764c331ca0c01f626c98b6ab1c6e01805823423dd672"
+HEADLINE = "729dbcf0589eee4311e56f89bf0cd40e6ff4fac68e6336d30ef7b0feb3f7b1f4"
 TINY = """
 schema: instance/1
 name: tiny
