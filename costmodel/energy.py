@@ -36,7 +36,9 @@ def energy_parts_pj(
     ValueError
         For an access at a level that has no energy.
     """
-    prices = {level: getattr(chiplet, f"{level}_energy_pj_per_byte") for level in LEVELS}
+    prices = {
+        level: getattr(chiplet, f"{level}_energy_pj_per_byte") for level in LEVELS
+    }
     parts = {"mac": macs * chiplet.mac_energy_pj, **dict.fromkeys(LEVELS, Fraction(0))}
     for name, moved in accesses.items():
         level = name.split("/")[0]

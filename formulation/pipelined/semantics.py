@@ -287,7 +287,8 @@ def energy_parts(
 ) -> dict[str, int]:
     """Return the energy units of a round: chiplets, NoP links, DRAM, static power."""
     dram = p.dram_energy * sum(x.read_bytes + x.write_bytes for x in facts.streams)
-    moved = sum(x.energy for x in (*facts.streams, *facts.transfers))
+    moved = sum(own.energy for own in facts.streams)
+    moved += sum(move.energy for move in facts.transfers)
     return {
         "chiplet": sum(traffic.task_mode(p, s, t).energy for t in range(len(p.tasks))),
         "nop": moved - dram,
