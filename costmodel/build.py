@@ -11,6 +11,7 @@ from costmodel.energy import energy_pj
 from costmodel.mapper import best_mappings
 from costmodel.nest import nest_of
 from costmodel.operators import OPERATION_MACS, vector_mapping
+from costmodel.scaling import at_technology
 from costmodel.table import CostTable, Key, Mode
 from instances.vocabulary import VECTOR_OPERATORS
 
@@ -100,7 +101,7 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
             loops = layer.op, layer.bounds, layer.weight_bytes
             shape = (*loops, model.samples, extra, hold)
             for name in sorted(types):
-                chiplet = instance.package.types[name]
+                chiplet = at_technology(instance.package.types[name])
                 if (shape, name) not in found:
                     found[shape, name] = best_mappings(
                         layer,
@@ -232,7 +233,8 @@ def accesses_of(
 
     A MAC reads two operands and a partial sum in L1 and writes one. What crosses
     the NoC is one access of L2 and, on the way in, one of L1. Filling and
-    emptying L2 is an access each; a refetched partial output is two.
+    emptying L2 is an access each; a refetched partial output is two. What crosses
+    the NoC counts once, whatever it feeds (A31).
     """
     return {
         "l1/input": macs + found.noc_in,
@@ -241,6 +243,9 @@ def accesses_of(
         "l2/input": found.noc_in + inputs + found.reread_in,
         "l2/weight": found.noc_w + weights + found.reread_w,
         "l2/output": found.noc_up + found.noc_down + outputs + 2 * found.reread_out,
+        "noc/input": found.noc_in,
+        "noc/weight": found.noc_w,
+        "noc/output": found.noc_up + found.noc_down,
     }
 
 

@@ -46,7 +46,8 @@ class Mode:
     utilisation
         macs / (cycles · PEs); 0 where there are none.
     accesses
-        ``level/operand`` -> bytes read and written at ``l1`` or ``l2``.
+        ``level/operand`` -> bytes read and written at ``l1`` or ``l2``, or moved
+        over the ``noc``; with `macs` all that the energy is made of.
     mapping
         For people; empty where the instance gave the cost.
     """

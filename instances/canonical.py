@@ -34,6 +34,7 @@ from instances.schema import (
     Package,
     Tensor,
 )
+from instances.vocabulary import NODE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,6 +239,8 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "static_power_mw": _X,
         "source": _T,
         "vector_lanes": _optional(_I),
+        "noc_energy_pj_per_byte": _X,
+        **dict.fromkeys(NODE_KEYS, _optional(_I)),
     },
     Link: {
         "src": _I,

@@ -10,6 +10,7 @@ from instances.files import TYPES_FILE, check_schema, read_tree
 from instances.keys import TYPES_SCHEMA
 from instances.schema import ChipletType
 from instances.tree import merge, without
+from instances.vocabulary import NODE_KEYS
 
 if TYPE_CHECKING:
     from instances.tree import Node
@@ -66,7 +67,14 @@ def parse_type(
         vector_lanes=(
             None if lanes is None or lanes.value is None else integer(reading, lanes)
         ),
+        noc_energy_pj_per_byte=exact(reading, number("noc_energy_pj_per_byte"), 0),
+        **{key: _node(reading, number(key)) for key in NODE_KEYS},
     )
+
+
+def _node(reading: Reading, node: Node | None) -> int | None:
+    """Return a technology node in nm; absent and ``null`` are `None`."""
+    return None if node is None or node.value is None else integer(reading, node)
 
 
 def _with_base(

@@ -129,8 +129,12 @@ KEYS: dict[str, dict[str, bool]] = {
         "mac_energy_pj": REQUIRED,
         "l1_energy_pj_per_byte": REQUIRED,
         "l2_energy_pj_per_byte": REQUIRED,
+        "noc_energy_pj_per_byte": OPTIONAL,
         "static_power_mw": OPTIONAL,
         "vector_lanes": OPTIONAL,
+        "technology_nm": OPTIONAL,
+        "energies_at_nm": OPTIONAL,
+        "clock_at_nm": OPTIONAL,
         "source": OPTIONAL,
     },
     "link": {

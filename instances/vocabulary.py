@@ -26,3 +26,5 @@ SRAM_MODES = ("full", "residents")
 
 MOST_ROUTERS = 4096
 """Larger grids are taken for a slip of the pen."""
+NODE_KEYS = ("technology_nm", "energies_at_nm", "clock_at_nm")
+NODES_NM = (7, 65)  # what the cost model can scale between

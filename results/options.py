@@ -115,3 +115,10 @@ def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="JSON alone on stdout."
 )
+
+costs_option = click.option(
+    "--costs",
+    type=click.Path(path_type=Path),
+    metavar="TABLE.csv",
+    help="Cost table to use instead of our own.",
+)

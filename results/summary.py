@@ -53,6 +53,7 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
     """
     problem, outcome = solved.prepared.problem, solved.outcome
     worth, data = solved.worth, solved.certificate
+    energy_pj = solved.energy_parts_pj
     triples = zip(outcome.objective, outcome.value, outcome.bound, strict=True)
     given = {m.name: m.max_stage for m in problem.models if m.max_stage_given}
     return {
@@ -76,6 +77,9 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
         "period_ticks": None if worth is None else worth.period_ticks,
         "tick_ps": problem.tick_ps,
         "energy_pj": _number(data["energy_pj"]),
+        "energy_parts_pj": None
+        if energy_pj is None
+        else {name: float(amount) for name, amount in energy_pj.items()},
         "throughput_per_s": None
         if worth is None
         else throughput(problem, worth.period_ticks),

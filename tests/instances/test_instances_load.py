@@ -30,7 +30,7 @@ from instances.variants import (
     with_types,
 )
 
-HEADLINE = "2faa02960c0cb3499d54ccde1a8af58f4fa793bb700e494cac8faf200c24f36b"
+HEADLINE = "231e905cab9c762a10d6e78522134dab652637ed70225121d21f1a4c60824475"
 TINY = """
 schema: instance/1
 name: tiny
