@@ -120,7 +120,7 @@ def test_breakdown_of_the_headline(headline) -> None:
 
 
 def test_several_mini_batches_count_each_time() -> None:
-    """All on one chiplet, at an interface: three mini-batches take three times the MACs."""
+    """All on a chiplet at an interface: no NoP; MACs times the mini-batches."""
     given = load_instance("headline")
     parts = []
     for n in (1, 3):
