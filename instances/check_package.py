@@ -68,6 +68,8 @@ def _check_type(kind: ChipletType, name: str, path: str) -> list[Fault]:
     check_integer(faults, join(path, "num_pes"), kind.num_pes, 1)
     check_integer(faults, join(path, "l1_bytes_per_pe"), kind.l1_bytes_per_pe, 0)
     check_integer(faults, join(path, "l2_bytes"), kind.l2_bytes, 0)
+    if kind.vector_lanes is not None:
+        check_integer(faults, join(path, "vector_lanes"), kind.vector_lanes, 1)
     for key in ("noc_bytes_per_cycle", "clock_mhz"):
         check_exact(faults, join(path, key), getattr(kind, key), positive=True)
     energies = ("mac_energy_pj", "l1_energy_pj_per_byte", "l2_energy_pj_per_byte")

@@ -64,12 +64,13 @@ def parse_type(
         static_power_mw=exact(reading, number("static_power_mw"), 0),
         source=text(reading, number("source"), ""),
         noc_energy_pj_per_byte=exact(reading, number("noc_energy_pj_per_byte"), 0),
-        **{key: _node(reading, number(key)) for key in NODE_KEYS},
+        **{key: _if_given(reading, number(key)) for key in NODE_KEYS},
+        vector_lanes=_if_given(reading, number("vector_lanes")),
     )
 
 
-def _node(reading: Reading, node: Node | None) -> int | None:
-    """Return a technology node in nm; absent and ``null`` are `None`."""
+def _if_given(reading: Reading, node: Node | None) -> int | None:
+    """Return a whole number; absent and ``null`` are `None`."""
     return None if node is None or node.value is None else integer(reading, node)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from results.cli_layers import layers
 from results.failures import BAD_INPUT, REFUSED, Refused, failures, input_errors
 from results.options import (
     OBJECTIVES,
@@ -346,6 +347,9 @@ def headline(
         {STOPPED} if stop.is_set() else set()
     )
     return max(codes, default=STOPPED)
+
+
+cli.add_command(layers)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
