@@ -129,7 +129,7 @@ def vector_rows(
     size = instance.bytes_per_element
     rows: dict[Key, tuple[Mode, ...]] = {}
     for name in sorted({chiplet.type for chiplet in instance.package.chiplets}):
-        chiplet = instance.package.types[name]
+        chiplet = at_technology(instance.package.types[name])
         found = vector_mapping(layer, chiplet, model.samples, size, reads)
         if found is None:
             continue
@@ -139,6 +139,7 @@ def vector_rows(
             latency_ticks=ticks(found.cycles, chiplet.clock_mhz, instance.tick_ps),
             energy_quanta=_up(quanta / instance.energy_quantum_fj),
             ws_bytes=found.ws_bytes,
+            macs=macs,
             accesses=found.accesses,
             mapping=found.text,
         )

@@ -172,6 +172,9 @@ def vector_mapping(
             "l2/input": read + work.inputs * size,
             "l2/weight": 2 * layer.weight_bytes,
             "l2/output": 2 * made,
+            "noc/input": read,
+            "noc/weight": layer.weight_bytes,
+            "noc/output": made,
         },
         text=f"vector work on {lanes} lanes; strips of {held} of {units}",
     )

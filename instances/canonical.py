@@ -238,9 +238,9 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "l2_energy_pj_per_byte": _X,
         "static_power_mw": _X,
         "source": _T,
-        "vector_lanes": _optional(_I),
         "noc_energy_pj_per_byte": _X,
         **dict.fromkeys(NODE_KEYS, _optional(_I)),
+        "vector_lanes": _optional(_I),
     },
     Link: {
         "src": _I,

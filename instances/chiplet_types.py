@@ -50,7 +50,6 @@ def parse_type(
     reading.places[f"package.types.{name}"] = node
     entries = fields(reading, node, "chiplet type")
     number = entries.get
-    lanes = number("vector_lanes")
     return ChipletType(
         name=name,
         dataflow=text(reading, number("dataflow")),
@@ -64,16 +63,14 @@ def parse_type(
         l2_energy_pj_per_byte=exact(reading, number("l2_energy_pj_per_byte")),
         static_power_mw=exact(reading, number("static_power_mw"), 0),
         source=text(reading, number("source"), ""),
-        vector_lanes=(
-            None if lanes is None or lanes.value is None else integer(reading, lanes)
-        ),
         noc_energy_pj_per_byte=exact(reading, number("noc_energy_pj_per_byte"), 0),
-        **{key: _node(reading, number(key)) for key in NODE_KEYS},
+        **{key: _if_given(reading, number(key)) for key in NODE_KEYS},
+        vector_lanes=_if_given(reading, number("vector_lanes")),
     )
 
 
-def _node(reading: Reading, node: Node | None) -> int | None:
-    """Return a technology node in nm; absent and ``null`` are `None`."""
+def _if_given(reading: Reading, node: Node | None) -> int | None:
+    """Return a whole number; absent and ``null`` are `None`."""
     return None if node is None or node.value is None else integer(reading, node)
 
 

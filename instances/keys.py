@@ -131,10 +131,10 @@ KEYS: dict[str, dict[str, bool]] = {
         "l2_energy_pj_per_byte": REQUIRED,
         "noc_energy_pj_per_byte": OPTIONAL,
         "static_power_mw": OPTIONAL,
-        "vector_lanes": OPTIONAL,
         "technology_nm": OPTIONAL,
         "energies_at_nm": OPTIONAL,
         "clock_at_nm": OPTIONAL,
+        "vector_lanes": OPTIONAL,
         "source": OPTIONAL,
     },
     "link": {

@@ -200,11 +200,11 @@ class ChipletType:
 
     `dataflow` names a dataflow family or a fixed template of the cost model.
     Energies are per MAC and per byte moved at L1 and L2 and over the NoC.
-    `noc_bytes_per_cycle` is the bandwidth between L2 and the PE array.
-    `vector_lanes` is how many operations of vector work (pooling, norms, …) it does
-    per cycle; `None`: one a PE. Energies that hold at the node `energies_at_nm` and a
-    clock that holds at `clock_at_nm` are scaled to the node `technology_nm` by the
-    cost model; where one of the two nodes is `None`, they are taken as they stand.
+    `noc_bytes_per_cycle` is the bandwidth between L2 and the PE array. Energies
+    that hold at the node `energies_at_nm` and a clock that holds at `clock_at_nm`
+    are scaled to the node `technology_nm` by the cost model; where one of the two
+    nodes is `None`, they are taken as they stand. `vector_lanes` is how many
+    operations of vector work (pooling, norms, …) it does per cycle; `None`: one a PE.
     """
 
     name: str
@@ -219,11 +219,11 @@ class ChipletType:
     l2_energy_pj_per_byte: Fraction
     static_power_mw: Fraction = Fraction(0)
     source: str = ""
-    vector_lanes: int | None = None
     noc_energy_pj_per_byte: Fraction = Fraction(0)
     technology_nm: int | None = None
     energies_at_nm: int | None = None
     clock_at_nm: int | None = None
+    vector_lanes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def as_text(table: CostTable, width: int) -> str:
                     clipped(key[1], width - 50),
                     str(k),
                     grouped(mode.latency_ticks),
-                    f"{100 * mode.utilisation:.0f} %" if mode.macs else "–",
+                    f"{100 * mode.utilisation:.0f} %" if mode.utilisation else "–",
                     f"{energy_pj / 1e6:.2f}",
                     f"{mode.ws_bytes / 1024:.0f}",
                     f"{again / 1024:.0f}",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
     from instances.schema import Instance
 
+LEAST = Fraction(1, 100_000)
 LABELS = {
     "mac": "MAC",
     "l1": "L1",
@@ -69,7 +70,7 @@ def breakdown_pj(
 
 
 def breakdown_lines(parts_pj: dict[str, Fraction]) -> list[str]:
-    """Return a table of what is not nothing, shares in percent of the sum."""
+    """Return a table of what is 0.001 % of the sum or more."""
     total = sum(parts_pj.values())
     rows = [
         (
@@ -78,6 +79,6 @@ def breakdown_lines(parts_pj: dict[str, Fraction]) -> list[str]:
             percent(float(amount / total)),
         )
         for name, amount in parts_pj.items()
-        if amount
+        if amount and amount >= total * LEAST
     ]
     return ["energy goes to", *columns(rows, frozenset({1, 2}))] if rows else []

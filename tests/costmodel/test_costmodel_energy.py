@@ -12,6 +12,7 @@ from costmodel.energy import PARTS, energy_parts_pj, energy_pj
 from costmodel.mapper import best_mappings
 from instances.chiplet_types import packaged_types
 from instances.load import load_instance
+from instances.schema import Layer, LoopBounds, Model, Tensor
 
 KIND = chiplet("ws", noc_energy_pj_per_byte=Fraction(3))
 
@@ -62,3 +63,18 @@ def test_noc_energy_is_neutral_where_it_is_not_given() -> None:
 def test_packaged_types_pay_two_macs_a_byte() -> None:
     for kind in packaged_types().values():
         assert kind.noc_energy_pj_per_byte == 2 * kind.mac_energy_pj
+
+
+def test_vector_work_is_the_sum_of_its_parts() -> None:
+    """Its operations are charged as MACs, so that its energy divides like any other."""
+    loops = LoopBounds(k=1, c=1, oy=8, ox=4)
+    layer = Layer("relu", "relu", loops, 0)
+    tensors = (
+        Tensor("in", None, ("relu",), 32),
+        Tensor("out", "relu", (), 32, output=True),
+    )
+    given = instance([KIND], (Model("m", (layer,), tensors),))
+    [mode] = build_table(given).rows["m", "relu", "ws"]
+    parts = energy_parts_pj(KIND, mode.macs, mode.accesses)
+    assert all(parts.values())
+    assert sum(parts.values()) == Fraction(mode.energy_quanta, 100)

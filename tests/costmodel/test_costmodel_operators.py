@@ -270,7 +270,7 @@ def test_rows_of_the_table() -> None:
     assert mode.latency_ticks == 19
     # L1: 16 + 8 moved in, 3·2·76; L2: 2·16, 2·8, 2·16 bytes; 10 fJ a quantum.
     assert mode.energy_quanta == 100 * (76 + 24 + 456 + 10 * 80)
-    assert (mode.macs, mode.rw_bytes, mode.ro_bytes, mode.ri_bytes) == (0, 0, 0, {})
+    assert (mode.macs, mode.rw_bytes, mode.ro_bytes, mode.ri_bytes) == (76, 0, 0, {})
     assert mode.holds_weights
 
 
