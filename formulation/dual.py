@@ -13,12 +13,12 @@ solver calls row duals. No solver is imported here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
+    from fractions import Fraction
 
 Terms = list[tuple[int, int]]  # (column, coefficient)
 

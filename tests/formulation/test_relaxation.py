@@ -6,26 +6,22 @@ semantics' own traffic, satisfies every row and every column's bounds, exactly.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fractions import Fraction
 from functools import cache
-from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from formulation.dual import Linear, recompute, signed
+from formulation.dual import Linear, recompute
 from formulation.engines.lp import multipliers
 from formulation.outcome import Target
 from formulation.pipelined import traffic
-from formulation.pipelined.bounds import lower
 from formulation.pipelined.choices import choices
 from formulation.pipelined.relaxation import relaxation
 from formulation.pipelined.schedule import DRAM
 from formulation.pipelined.semantics import evaluate
 from tests import oracle
 from tests.random_schedules import cases, problem
-from tests.support import problem_of, tiny
+from tests.support import tiny
 from tests.tiny_random import CYCLE
 
 if TYPE_CHECKING:
