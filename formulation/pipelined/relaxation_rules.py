@@ -199,4 +199,35 @@ def _work(r: Relaxed, t: int, c: int) -> Terms:
     return terms
 
 
-ROWS: tuple[Callable[[Relaxed], None], ...] = (durations, compute, resources, sram)
+def giants(r: Relaxed) -> None:
+    """Σ pick[g, c, n] (resident) + Σ pick[l, c, n] (too large beside g) ≤ 1 ∀ c, g, l.
+
+    g is a layer whose weights take more than half of L2; too large beside it are the
+    choices of another layer l that need more of L2, as residents or working set, than
+    g leaves: `sram` counts both. As numbers alone the two could share L2 in fractions.
+    """
+    p = r.p
+    for c, chiplet in enumerate(p.chiplets):
+        for g, giant in enumerate(p.tasks):
+            whole = [(j, -1) for j, k in r.picks.get((g, c), ()) if k.resident]
+            room = chiplet.l2_bytes - giant.weight_bytes
+            if not whole or room >= giant.weight_bytes:
+                continue
+            for t in range(len(p.tasks)):
+                large = [
+                    (j, -1)
+                    for j, k in r.picks.get((t, c), ())
+                    if k.resident_bytes + (0 if p.residents_only else k.ws_bytes) > room
+                ]
+                if large and t != g:
+                    name = f"sram of {r.on(g, c)} beside {p.full_name(t)}"
+                    r.program.row(name, [*whole, *large], -1)
+
+
+ROWS: tuple[Callable[[Relaxed], None], ...] = (
+    durations,
+    compute,
+    resources,
+    sram,
+    giants,
+)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from formulation import dual
 from formulation.dual import Linear, recompute
@@ -23,8 +25,10 @@ from formulation.pipelined import traffic
 from formulation.pipelined.bounds import lower
 from formulation.pipelined.choices import choices
 from formulation.pipelined.relaxation import relaxation
+from formulation.pipelined.relaxation_rules import ROWS, giants
 from formulation.pipelined.schedule import DRAM
 from formulation.pipelined.semantics import evaluate
+from instances.load import instance_from_mapping, load_instance
 from tests import oracle
 from tests.random_schedules import broken, cases, draw, problem
 from tests.support import problem_of, tiny
@@ -215,6 +219,60 @@ def test_bounds_hold_under_caps(first: int) -> None:
         assert bound(p, target) <= least[0], seed
         assert bound(problem_of(instance), Target("period")) <= least[0], seed
     assert raised > 3
+
+
+FAMILIES = [rows for rows in ROWS if rows is not giants]
+
+
+@pytest.mark.parametrize("left_out", FAMILIES, ids=lambda rows: rows.__name__)
+def test_every_family_of_rows_lifts_a_bound(
+    left_out: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it no bound is better, and some are worse."""
+    seeds = [seed for seed in range(CHUNK) if best(seed, "period") is not None]
+
+    def bounds() -> list[int]:
+        targets = [Target(q) for q in ("period", "energy")]
+        return [bound(tiny(seed).problem, q) for seed in seeds for q in targets]
+
+    whole = bounds()
+    kept = tuple(rows for rows in ROWS if rows is not left_out)
+    monkeypatch.setattr(of_relaxation, "ROWS", kept)
+    less = bounds()
+    assert all(a >= b for a, b in zip(whole, less, strict=True))
+    assert whole != less
+
+
+def test_two_giants_do_not_share_l2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """L2 of 30, two layers of 3 ticks with 16 bytes of weights, working sets of 4.
+
+    One is resident, the other streams: 3 + 16 = 19 ticks. In fractions 26/16 of a
+    layer fit beside a working set: 2·3 + (16 − 3)·(2 − 26/16) = 10.875.
+    """
+    scenario = yaml.safe_load(
+        (Path(__file__).parent.parent / "tiny" / "sram.yaml").read_text()
+    )
+    scenario["package"]["types"]["k"]["l2_bytes"] = 30
+    p = problem_of(instance_from_mapping(scenario))
+    assert bound(p, Target("period")) == 19
+    monkeypatch.setattr(of_relaxation, "ROWS", FAMILIES)
+    assert bound(p, Target("period")) == 11
+
+
+@pytest.mark.parametrize("quantity", ["period", "energy"])
+def test_the_headline_is_bounded(quantity: str) -> None:
+    """At full size, too, nothing overflows and the bound is no weaker than §4.1."""
+    p = problem_of(load_instance("headline-contiguous"))
+    program = relaxation(p, Target(quantity))
+    found = multipliers(program)
+    low = recompute(program, found)
+    # HiGHS's duals are no accident: a half of each proves less.
+    assert low > recompute(program, {name: y / 2 for name, y in found.items()})
+    if quantity == "period":
+        assert low >= lower(p)
+    else:
+        least = sum(min(k.energy for modes in t.modes for k in modes) for t in p.tasks)
+        assert low > -(-least // p.energy_den)
 
 
 def guesses(program: Linear, rng: Random) -> Iterator[dict[str, Fraction]]:
