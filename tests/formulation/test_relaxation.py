@@ -247,11 +247,15 @@ def test_two_giants_do_not_share_l2(monkeypatch: pytest.MonkeyPatch) -> None:
     """L2 of 30, two layers of 3 ticks with 16 bytes of weights, working sets of 4.
 
     One is resident, the other streams: 3 + 16 = 19 ticks. In fractions 26/16 of a
-    layer fit beside a working set: 2·3 + (16 − 3)·(2 − 26/16) = 10.875.
+    layer fit beside a working set: 2·3 + (16 − 3)·(2 − 26/16) = 10.875. With L2 of 20
+    one still just fits beside the other's working set.
     """
     scenario = yaml.safe_load(
         (Path(__file__).parent.parent / "tiny" / "sram.yaml").read_text()
     )
+    small = problem_of(instance_from_mapping(scenario))
+    assert small.chiplets[0].l2_bytes == 20
+    assert bound(small, Target("period")) == 19
     scenario["package"]["types"]["k"]["l2_bytes"] = 30
     p = problem_of(instance_from_mapping(scenario))
     assert bound(p, Target("period")) == 19
