@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from costmodel.build import build_table
 from costmodel.costs_csv import load_csv
+from formulation.bounded import with_duals
 from formulation.certificate import make_certificate
 from formulation.checker import Verdict, check
 from formulation.compile import compile_problem
@@ -121,7 +122,14 @@ def prepare(instance: Instance, costs: Path | None = None) -> Prepared:
 
 
 def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
-    """Value the schedule, write the certificate and let the checker judge it."""
+    """Add recomputed bounds, value the schedule, and let the checker judge it all.
+
+    Raises
+    ------
+    DisagreementError
+        If a recomputed bound is above the value of the schedule.
+    """
+    outcome = with_duals(prepared.problem, outcome)
     worth = None
     if outcome.schedule is not None:
         worth = evaluate(prepared.problem, outcome.schedule)

@@ -54,7 +54,10 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
     problem, outcome = solved.prepared.problem, solved.outcome
     worth, data = solved.worth, solved.certificate
     energy_pj = solved.energy_parts_pj
-    triples = zip(outcome.objective, outcome.value, outcome.bound, strict=True)
+    recomputed = outcome.recomputed
+    parts = zip(
+        outcome.objective, outcome.value, outcome.bound, recomputed, strict=True
+    )
     given = {m.name: m.max_stage for m in problem.models if m.max_stage_given}
     return {
         "scenario": problem.name,
@@ -71,8 +74,10 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
                 "value": value,
                 "bound": bound,
                 "gap": relative_gap(value, bound),
+                "recomputed_bound": exact,
+                "recomputed_gap": relative_gap(value, exact),
             }
-            for quantity, value, bound in triples
+            for quantity, value, bound, exact in parts
         ],
         "period_ticks": None if worth is None else worth.period_ticks,
         "tick_ps": problem.tick_ps,
