@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from threading import Event
 
-QUANTITIES = ("period", "energy")
 S = TypeVar("S")
 CLAIMS = ("infeasible", "unknown", "feasible", "optimal-1", "optimal-2")
+
+
+class DisagreementError(RuntimeError):
+    """A proof and a schedule, or two engines, contradict each other: one is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

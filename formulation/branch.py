@@ -1,0 +1,397 @@
+"""EDP, weighted sums and largest latencies by branching on one axis (MODEL.md §4.6).
+
+An *axis* says what x and y are and how an engine is asked for the least y under a cap
+of x; the objective is a tuple of functions of (x, y), compared part by part, none of
+which falls when x or y rises. Engines only ever minimise y, a quantity of their own;
+all products are formed here, on Python integers.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from formulation.outcome import DisagreementError, Progress, Target
+from formulation.pipelined import bounds
+from formulation.pipelined.semantics import evaluate
+from formulation.staircase import Cell, Staircase, slice_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from formulation.objective import Part
+    from formulation.outcome import Answer, Limits, Report
+    from formulation.pipelined.schedule import Schedule
+    from formulation.pipelined.semantics import Evaluation
+    from formulation.problem import Problem
+
+    Ask = Callable[[Problem, Target, Limits, Schedule | None], Answer[Schedule]]
+    Values = tuple[int, ...]
+
+WIDE = (
+    64  # a cell is halved while x alone moves its bound by more than 1/64 of the best
+)
+
+
+class Axis(Protocol):
+    """x, y and the objective; see `PeriodEnergy` and `StagesPeriod`."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the objective."""
+
+    def stairs(self) -> Staircase:
+        """Return what is known of x without search."""
+
+    def least(self) -> Target | None:
+        """Return the target whose value is the least x; `None`: it is known."""
+
+    def ask(self, cap: int) -> tuple[Problem, Target]:
+        """Return whose optimum is the least y with x ≤ cap."""
+
+    def place(self, found: Evaluation) -> tuple[int, int]:
+        """Return (x, y) of a schedule."""
+
+    def values(self, x: int, y: int) -> Values:
+        """Return the objective's parts."""
+
+
+def _least_cap(*caps: int | None) -> int | None:
+    given = [cap for cap in caps if cap is not None]
+    return min(given) if given else None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEnergy:
+    """x is the period in ticks, y the energy in quanta.
+
+    Parameters
+    ----------
+    under
+        A target whose caps hold: values of parts before these.
+    """
+
+    p: Problem
+    parts: tuple[Part, ...]
+    under: Target
+    without: frozenset[str]
+
+    def stairs(self) -> Staircase:
+        """`bounds.lower` and `bounds.upper`; the latter no cap makes larger."""
+        caps = [self.under.period_at_most]
+        if "period_cap" not in self.without:
+            caps.append(self.p.period_cap_ticks)
+        first, last = bounds.lower(self.p, self.without), bounds.upper(self.p)
+        return Staircase(first, min(last, _least_cap(*caps) or last))
+
+    def least(self) -> Target | None:
+        """The least period."""
+        return replace(self.under, quantity="period")
+
+    def ask(self, cap: int) -> tuple[Problem, Target]:
+        """The least energy with T ≤ cap."""
+        most = _least_cap(cap, self.under.period_at_most)
+        return self.p, replace(self.under, quantity="energy", period_at_most=most)
+
+    def place(self, found: Evaluation) -> tuple[int, int]:
+        """(period, energy)."""
+        return found.period_ticks, found.energy_quanta
+
+    def values(self, x: int, y: int) -> Values:
+        """Every part of them."""
+        return tuple(part.of(x, y) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class StagesPeriod:
+    """x is the largest weighted number of stages, y the period.
+
+    x = max over the models of weight·(1 + max σ − min σ), so that x·y is the largest
+    weighted latency, and x ≤ cap says that a model needs at most ⌊cap/weight⌋ stages:
+    since only differences of stages matter, a `max_stage`.
+    """
+
+    p: Problem
+    parts: tuple[Part, ...]
+    under: Target
+
+    @property
+    def weights(self) -> dict[int, int]:
+        """Model number → weight."""
+        return self.parts[0].weights(self.p)
+
+    def stairs(self) -> Staircase:
+        """Every model needs one stage, and has `max_stage` + 1 at most."""
+        stages = {m: self.p.models[m].max_stage + 1 for m in self.weights}
+        most = max(k * stages[m] for m, k in self.weights.items())
+        return Staircase(max(self.weights.values()), most)
+
+    def least(self) -> Target | None:
+        """The least x is known well enough."""
+        return None
+
+    def ask(self, cap: int) -> tuple[Problem, Target]:
+        """The least period with so many stages."""
+        models = list(self.p.models)
+        for m, k in self.weights.items():
+            most = min(models[m].max_stage, cap // k - 1)
+            models[m] = replace(models[m], max_stage=most)
+        return replace(self.p, models=tuple(models)), self.under
+
+    def place(self, found: Evaluation) -> tuple[int, int]:
+        """(weighted stages, period)."""
+        period = found.period_ticks
+        spans = [k * found.latency_ticks[m] // period for m, k in self.weights.items()]
+        return max(spans), period
+
+    def values(self, x: int, y: int) -> Values:
+        """The largest weighted latency."""
+        return (x * y,)
+
+
+@dataclass(frozen=True, slots=True)
+class Branched:
+    """What came of it, one engine's word alone.
+
+    Parameters
+    ----------
+    value
+        Of the best schedule, a part each; `None`: there is none.
+    bound
+        Compared part by part, no schedule is below; cut off behind the first part
+        that is below `value`. () if nothing is known.
+    """
+
+    schedule: Schedule | None
+    value: Values | None
+    bound: Values
+    infeasible: bool
+    why_stopped: str
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def aligned(p: Problem, s: Schedule) -> Schedule:
+    """Return the schedule with every model's first stage 0; it is worth the same."""
+    first = [min(s.stage[t] for t in model.tasks) for model in p.models]
+    stages = [x - first[p.tasks[t].model] for t, x in enumerate(s.stage)]
+    return replace(s, stage=tuple(stages))
+
+
+@dataclass
+class _Branch:
+    """One engine at work: its staircase and the best schedule."""
+
+    axis: Axis
+    p: Problem
+    name: str
+    ask: Ask
+    limits: Limits
+    report: Report | None
+    without: frozenset[str]
+    began: float = field(default_factory=time.monotonic)
+    value: Values | None = None
+    schedule: Schedule | None = None
+    why: str = ""
+    tried: dict[int, float] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stairs = self.axis.stairs()
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        if self.limits.seconds is None:
+            return inf
+        return self.limits.seconds - (time.monotonic() - self.began)
+
+    def offer(self, schedule: Schedule) -> None:
+        """Value a schedule by the semantics and keep it.
+
+        Raises
+        ------
+        DisagreementError
+            If it breaks a rule or contradicts a proof.
+        """
+        found = evaluate(self.p, schedule, without=self.without)
+        if found.violations:
+            said = "; ".join(str(v) for v in found.violations)
+            raise DisagreementError(f"{self.name} gave a schedule that breaks {said}")
+        x, y = self.axis.place(found)
+        self.stairs.add(x, y, aligned(self.p, schedule))
+        value = self.axis.values(x, y)
+        if self.value is None or value < self.value:
+            self.value, self.schedule = value, schedule
+
+    def ask_for(self, p: Problem, target: Target, seconds: float, cap: int
+                ) -> Answer[Schedule]:  # fmt: skip
+        """Ask the engine, from the best schedule up to a cap; keep what it says."""
+        seconds = min(seconds, max(0.01, self.left()))
+        limits = replace(self.limits, seconds=seconds, gap=Fraction(0))
+        answer = self.ask(p, target, limits, self.stairs.schedule(cap))
+        self.notes.update(dict.fromkeys(answer.notes))
+        if answer.schedule is not None:
+            self.offer(answer.schedule)
+        if answer.why_stopped != "finished":
+            self.why = answer.why_stopped
+        return answer
+
+    def open(self) -> None:
+        """Bound x from below."""
+        target = self.axis.least()
+        if target is None:
+            return
+        last = self.stairs.last
+        answer = self.ask_for(self.p, target, 4 * slice_of(self.limits), last)
+        if answer.infeasible:
+            self.stairs.rule_out(last)
+        elif answer.bound is not None:
+            self.stairs.rule_out(answer.bound - 1)
+
+    def settle(self, cap: int) -> None:
+        """Ask for the least y with x ≤ cap, twice as long as the last time."""
+        seconds = 2 * self.tried[cap] if cap in self.tried else slice_of(self.limits)
+        p, target = self.axis.ask(cap)
+        answer = self.ask_for(p, target, seconds, cap)
+        if answer.infeasible:
+            self.stairs.rule_out(cap)
+        elif answer.bound is not None:
+            self.stairs.prove(cap, answer.bound)
+        once = self.limits.deterministic is not None
+        over = answer.why_stopped == "finished" or once
+        self.tried[cap] = inf if over and not self.stairs.known(cap) else seconds
+
+    def cells(self) -> list[Cell]:
+        """Return what may hold a better schedule than the best, least bound first.
+
+        A schedule with x in a cell is worth (x, low) or more, and (x, high) is known;
+        x from which (x, low) is no better than the best is cut off.
+        """
+        found = []
+        for cell in self.stairs.cells():
+            a, b, low = cell.first, cell.last, cell.low
+            if self.value is not None:
+                worth = partial(self.axis.values, y=low)
+                b = a + bisect_left(range(a, b + 1), self.value, key=worth) - 1
+            if a <= b:
+                found.append(replace(cell, last=b))
+        return sorted(found, key=lambda c: (self.axis.values(c.first, c.low), c.first))
+
+    def choose(self, cells: list[Cell]) -> int | None:
+        """Return the cap to ask about next; `None` if the engine has given up on all.
+
+        Of the least bound: its middle while x moves the bound much, else its end.
+        """
+        for cell in cells:
+            a, b = cell.first, cell.last
+            middle = (a + b) // 2
+            order = [b, middle, a]
+            if self.value is not None:
+                moved = self.axis.values(b, cell.low)[0]
+                moved -= self.axis.values(a, cell.low)[0]
+                if moved * WIDE > self.value[0]:
+                    order = [middle, b, a]
+            for cap in order:
+                if self.tried.get(cap) != inf:
+                    return cap
+        return None
+
+    def bound(self, cells: list[Cell]) -> Values:
+        """Return the bound: the least of the cells', or the value if there are none."""
+        if not cells:
+            return self.value or ()
+        least = self.axis.values(cells[0].first, cells[0].low)
+        if self.value is None:
+            return least[:1] if least[0] > 0 else ()
+        same = 0
+        while least[same] == self.value[same]:
+            same += 1
+        return least[: same + 1] if least[0] > 0 else ()
+
+    def tell(self, bound: Values) -> None:
+        """Report the first part that is not closed, or the last one."""
+        if self.report is None:
+            return
+        n = max(0, len(bound) - 1)
+        value = None if self.value is None else self.value[n]
+        seconds = time.monotonic() - self.began
+        text = self.axis.parts[n].text
+        least = bound[n] if bound else None
+        self.report(Progress(self.name, text, seconds, value, least))
+
+    def stop(self, bound: Values) -> str | None:
+        """Return why to stop now, `None` to go on."""
+        if self.limits.stop is not None and self.limits.stop.is_set():
+            return "interrupted"
+        if self.left() <= 0:
+            return "time limit"
+        if self.value is not None and bound:
+            gap = self.value[0] - bound[0]
+            if self.limits.gap > 0 and gap <= self.limits.gap * self.value[0]:
+                return "gap"
+        return None
+
+    def work(self) -> Branched:
+        """Branch until nothing is left or it is time to stop."""
+        self.open()
+        while True:
+            cells = self.cells()
+            bound = self.bound(cells)
+            self.tell(bound)
+            why = self.stop(bound) if cells else "finished"
+            if why is not None:
+                break
+            cap = self.choose(cells)
+            if cap is None:
+                why = self.why or "finished"
+                break
+            self.settle(cap)
+        return Branched(
+            schedule=self.schedule,
+            value=self.value,
+            bound=bound,
+            infeasible=not cells and self.value is None,
+            why_stopped=why,
+            seconds=time.monotonic() - self.began,
+            notes=tuple(self.notes),
+        )
+
+
+def branch(
+    axis: Axis,
+    p: Problem,
+    name: str,
+    ask: Ask,
+    limits: Limits,
+    *,
+    report: Report | None,
+    hint: Schedule | None,
+    without: frozenset[str],
+) -> Branched:
+    """Minimise the parts of an axis with one engine.
+
+    An engine is never told what it has proved before: should it contradict itself, the
+    staircase notices. Each call has a share of the time, its bound is enough, and a cap
+    that is asked about again gets twice the time.
+
+    Parameters
+    ----------
+    name, ask
+        The engine.
+    hint
+        A valid schedule to start from, which keeps the caps of earlier parts.
+
+    Raises
+    ------
+    DisagreementError
+        If a schedule contradicts a proof of the engine, or breaks a rule.
+    """
+    search = _Branch(axis, p, name, ask, limits, report, without)
+    if hint is not None:
+        search.offer(hint)
+    return search.work()
