@@ -102,6 +102,7 @@ def solve(
     *,
     start: Schedule | None = None,
     without: frozenset[str] = frozenset(),
+    clashes: bool = True,
 ) -> Outcome[Schedule]:
     """Minimise the parts of an objective one after the other.
 
@@ -117,6 +118,8 @@ def solve(
         A schedule to start from.
     without
         Labels of rules to leave out: the outcome says that it is a relaxation.
+    clashes
+        Look for rules that clash in what is proved infeasible.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def solve(
     names = tuple(part.text for part in parts)
     runs = tuple(record.frozen(names) for record in records)
     clashing: tuple[str, ...] = ()
-    if any(record.infeasible for record in records):
+    if clashes and any(record.infeasible for record in records):
         from formulation.pipelined.clash import clashing_rules
 
         clashing = clashing_rules(p, without, limits)

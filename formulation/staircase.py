@@ -80,6 +80,10 @@ class Staircase:
         """Whether e(cap) is known."""
         return cap < self.first or self.high(cap) == self.low(cap)
 
+    def efficient(self, x: int, y: int) -> bool:
+        """Whether it is proved that no schedule dominates the one of (x, y)."""
+        return self.low(x) >= y and (x <= self.first or self.low(x - 1) > y)
+
     def schedule(self, cap: int) -> Schedule | None:
         """Return the best known schedule with x ≤ cap."""
         n = bisect_right(self.points, cap, key=lambda point: point[0])
