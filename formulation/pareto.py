@@ -246,13 +246,12 @@ class _Search:
         return None if best is None else -best[1]
 
     def tell(self) -> None:
-        """Report the number of points, and how many there would be at most."""
+        """Report the number of points, as its own bound once there can be no more."""
         if self.report is not None:
-            points = len(self.stairs.points)
-            open_ = sum(c.last - c.first + 1 for c in self.stairs.cells())
+            count = len(self.stairs.points) or None
+            bound = None if self.stairs.cells() else count
             seconds = time.monotonic() - self.began
-            news = Progress(self.engine, "front", seconds, points, None)
-            self.report(replace(news, bound=None if open_ else points))
+            self.report(Progress(self.engine, "points", seconds, count, bound))
 
     def stop(self, cells: list[Cell]) -> tuple[str, str] | None:
         """Return (status, why) to stop, `None` to go on."""

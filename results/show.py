@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from formulation.objective import parse_part
 from formulation.pipelined.bounds import explain
 from results.summary import binding, seconds_of, throughput
 from results.text import bar, clipped, columns, entry, grouped, percent, with_unit
@@ -40,14 +41,13 @@ def claim_text(data: dict[str, Any]) -> str:
 
 
 def _parts(data: dict[str, Any], width: int) -> list[str]:
-    units = {"period": "ticks", "energy": "quanta"}
     lines = []
     triples = zip(data["objective"], data["value"], data["bound"], strict=True)
     for quantity, value, bound in triples:
         gap = None
         if value is not None and bound is not None:
             gap = (value - bound) / value
-        text = f"{grouped(bound)} {units[quantity]}, gap {percent(gap)}"
+        text = f"{grouped(bound)} {parse_part(quantity).unit}, gap {percent(gap)}"
         if bound is None:
             text = "no bound proved"
         lines += entry(f"{quantity} ≥", text, width)
