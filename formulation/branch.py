@@ -198,11 +198,12 @@ class _Branch:
     value: Values | None = None
     schedule: Schedule | None = None
     why: str = ""
-    tried: dict[int, float] = field(default_factory=dict)
+    given_up: set[int] = field(default_factory=set)
     notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stairs = self.axis.stairs()
+        self.slice = slice_of(self.limits)
 
     def left(self) -> float:
         """Return the seconds that are left."""
@@ -247,24 +248,30 @@ class _Branch:
         if target is None:
             return
         last = self.stairs.last
-        answer = self.ask_for(self.p, target, 4 * slice_of(self.limits), last)
+        answer = self.ask_for(self.p, target, 8 * self.slice, last)
         if answer.infeasible:
             self.stairs.rule_out(last)
         elif answer.bound is not None:
             self.stairs.rule_out(answer.bound - 1)
 
     def settle(self, cap: int) -> None:
-        """Ask for the least y with x ≤ cap, twice as long as the last time."""
-        seconds = 2 * self.tried[cap] if cap in self.tried else slice_of(self.limits)
+        """Ask for the least y with x ≤ cap.
+
+        Where that is left open, more time is what helps: every later call has twice
+        as much.
+        """
         p, target = self.axis.ask(cap)
-        answer = self.ask_for(p, target, seconds, cap)
+        answer = self.ask_for(p, target, self.slice, cap)
         if answer.infeasible:
             self.stairs.rule_out(cap)
         elif answer.bound is not None:
             self.stairs.prove(cap, answer.bound)
         once = self.limits.deterministic is not None
         over = answer.why_stopped == "finished" or once
-        self.tried[cap] = inf if over and not self.stairs.known(cap) else seconds
+        if not self.stairs.known(cap):
+            if over:
+                self.given_up.add(cap)
+            self.slice *= 2
 
     def cells(self) -> list[Cell]:
         """Return what may hold a better schedule than the best, least bound first.
@@ -297,7 +304,7 @@ class _Branch:
                 if moved * WIDE > self.value[0]:
                     order = [middle, b, a]
             for cap in order:
-                if self.tried.get(cap) != inf:
+                if cap not in self.given_up:
                     return cap
         return None
 
@@ -376,8 +383,7 @@ def branch(
     """Minimise the parts of an axis with one engine.
 
     An engine is never told what it has proved before: should it contradict itself, the
-    staircase notices. Each call has a share of the time, its bound is enough, and a cap
-    that is asked about again gets twice the time.
+    staircase notices. Each call has a share of the time, and its bound is enough.
 
     Parameters
     ----------

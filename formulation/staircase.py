@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from formulation.outcome import Limits
     from formulation.pipelined.schedule import Schedule
 
-PARTS = 16  # of the time, for one call of an engine
-SECONDS = 30.0  # of a call, if there is no limit
+PARTS = 32  # of the time, for one call of an engine
+SECONDS = 15.0  # of a call, if there is no limit
 
 
 def slice_of(limits: Limits) -> float:

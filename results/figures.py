@@ -110,5 +110,6 @@ def draw(p: Problem, front: Front, path: Path) -> None:
                 label="proved" if proved else "not proved",
             )  # fmt: skip
         axes.set(xlabel="period (s)", ylabel="energy per round (J)", title=p.name)
+        axes.locator_params(nbins=5)
         axes.legend(frameon=False)
         figure.savefig(path, metadata=METADATA[kind], dpi=200)

@@ -95,6 +95,16 @@ def least_latency(instance: Instance, weights: dict[str, int]) -> int | None:
     return best
 
 
+def triples(instance: Instance) -> set[tuple[int, int, int]]:
+    """Every (period, energy, largest latency) that some schedule has."""
+    given = Given(instance)
+    return {
+        (period, energy, max(spans.values()) * period)
+        for s, period, energy in valued(given)
+        for spans in stagings(given, s, period)
+    }
+
+
 def traded(instance: Instance, seed: int) -> Instance:
     """Return the instance without caps, its costs redrawn: who is fast is dear."""
     draw = Random(seed)
