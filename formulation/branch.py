@@ -14,144 +14,24 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from formulation.outcome import DisagreementError, Progress, Target
-from formulation.pipelined import bounds
+from formulation.outcome import DisagreementError, Progress
 from formulation.pipelined.semantics import evaluate
-from formulation.staircase import Cell, Staircase, slice_of
+from formulation.staircase import Cell, slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from formulation.objective import Part
-    from formulation.outcome import Answer, Limits, Report
+    from formulation.axes import Axis, Values
+    from formulation.outcome import Answer, Limits, Report, Target
     from formulation.pipelined.schedule import Schedule
-    from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem
 
     Ask = Callable[[Problem, Target, Limits, Schedule | None], Answer[Schedule]]
-    Values = tuple[int, ...]
 
-WIDE = (
-    64  # a cell is halved while x alone moves its bound by more than 1/64 of the best
-)
-
-
-class Axis(Protocol):
-    """x, y and the objective; see `PeriodEnergy` and `StagesPeriod`."""
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The parts of the objective."""
-
-    def stairs(self) -> Staircase:
-        """Return what is known of x without search."""
-
-    def least(self) -> Target | None:
-        """Return the target whose value is the least x; `None`: it is known."""
-
-    def ask(self, cap: int) -> tuple[Problem, Target]:
-        """Return whose optimum is the least y with x ≤ cap."""
-
-    def place(self, found: Evaluation) -> tuple[int, int]:
-        """Return (x, y) of a schedule."""
-
-    def values(self, x: int, y: int) -> Values:
-        """Return the objective's parts."""
-
-
-def _least_cap(*caps: int | None) -> int | None:
-    given = [cap for cap in caps if cap is not None]
-    return min(given) if given else None
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodEnergy:
-    """x is the period in ticks, y the energy in quanta.
-
-    Parameters
-    ----------
-    under
-        A target whose caps hold: values of parts before these.
-    """
-
-    p: Problem
-    parts: tuple[Part, ...]
-    under: Target
-    without: frozenset[str]
-
-    def stairs(self) -> Staircase:
-        """`bounds.lower` and `bounds.upper`; the latter no cap makes larger."""
-        caps = [self.under.period_at_most]
-        if "period_cap" not in self.without:
-            caps.append(self.p.period_cap_ticks)
-        first, last = bounds.lower(self.p, self.without), bounds.upper(self.p)
-        return Staircase(first, min(last, _least_cap(*caps) or last))
-
-    def least(self) -> Target | None:
-        """The least period."""
-        return replace(self.under, quantity="period")
-
-    def ask(self, cap: int) -> tuple[Problem, Target]:
-        """The least energy with T ≤ cap."""
-        most = _least_cap(cap, self.under.period_at_most)
-        return self.p, replace(self.under, quantity="energy", period_at_most=most)
-
-    def place(self, found: Evaluation) -> tuple[int, int]:
-        """(period, energy)."""
-        return found.period_ticks, found.energy_quanta
-
-    def values(self, x: int, y: int) -> Values:
-        """Every part of them."""
-        return tuple(part.of(x, y) for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class StagesPeriod:
-    """x is the largest weighted number of stages, y the period.
-
-    x = max over the models of weight·(1 + max σ − min σ), so that x·y is the largest
-    weighted latency, and x ≤ cap says that a model needs at most ⌊cap/weight⌋ stages:
-    since only differences of stages matter, a `max_stage`.
-    """
-
-    p: Problem
-    parts: tuple[Part, ...]
-    under: Target
-
-    @property
-    def weights(self) -> dict[int, int]:
-        """Model number → weight."""
-        return self.parts[0].weights(self.p)
-
-    def stairs(self) -> Staircase:
-        """Every model needs one stage, and has `max_stage` + 1 at most."""
-        stages = {m: self.p.models[m].max_stage + 1 for m in self.weights}
-        most = max(k * stages[m] for m, k in self.weights.items())
-        return Staircase(max(self.weights.values()), most)
-
-    def least(self) -> Target | None:
-        """The least x is known well enough."""
-        return None
-
-    def ask(self, cap: int) -> tuple[Problem, Target]:
-        """The least period with so many stages."""
-        models = list(self.p.models)
-        for m, k in self.weights.items():
-            most = min(models[m].max_stage, cap // k - 1)
-            models[m] = replace(models[m], max_stage=most)
-        return replace(self.p, models=tuple(models)), self.under
-
-    def place(self, found: Evaluation) -> tuple[int, int]:
-        """(weighted stages, period)."""
-        period = found.period_ticks
-        spans = [k * found.latency_ticks[m] // period for m, k in self.weights.items()]
-        return max(spans), period
-
-    def values(self, x: int, y: int) -> Values:
-        """The largest weighted latency."""
-        return (x * y,)
+# A cell is halved while x alone moves its bound by more than 1/64 of the best value.
+WIDE = 64
 
 
 @dataclass(frozen=True, slots=True)

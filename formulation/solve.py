@@ -6,14 +6,15 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from formulation.branch import Branched, PeriodEnergy, StagesPeriod, branch
+from formulation.axes import PeriodEnergy, StagesPeriod
+from formulation.branch import Branched, branch
 from formulation.objective import ObjectiveError, parts_of, steps_of
 from formulation.outcome import DisagreementError as DisagreementError
 from formulation.outcome import EngineRun, Limits, Outcome, Target
 from formulation.pipelined.semantics import evaluate
 
 if TYPE_CHECKING:
-    from formulation.branch import Axis
+    from formulation.axes import Axis
     from formulation.objective import Part
     from formulation.outcome import Answer, Report
     from formulation.pipelined.schedule import Schedule
@@ -130,16 +131,13 @@ def solve(
     EngineError
         If a solver returns what the semantics refuse, or cannot take numbers so large.
     """
-    groups, parts = steps_of(objective), parts_of(objective)
+    parts, limits, began = parts_of(objective), limits or Limits(), time.monotonic()
     _refuse(p, parts, without)
-    limits = limits or Limits()
-    began = time.monotonic()
     records = [_Record(name, *_engine(name)) for name in ENGINES[engine]]
+    groups = steps_of(objective)
     best, proved, why = _groups(p, groups, records, limits, report, start, without)
     worth = None if best is None else evaluate(p, best, without=without)
-    value = tuple(None if worth is None else part.value(p, worth) for part in parts)
     names = tuple(part.text for part in parts)
-    runs = tuple(record.frozen(names) for record in records)
     clashing: tuple[str, ...] = ()
     if clashes and any(record.infeasible for record in records):
         from formulation.pipelined.clash import clashing_rules
@@ -148,9 +146,9 @@ def solve(
     return Outcome(
         objective=names,
         schedule=best,
-        value=value,
+        value=tuple(None if worth is None else x.value(p, worth) for x in parts),
         bound=(*proved, *([None] * (len(parts) - len(proved)))),
-        runs=runs,
+        runs=tuple(record.frozen(names) for record in records),
         why_stopped=why,
         seconds=time.monotonic() - began,
         relaxed=tuple(sorted(without)),

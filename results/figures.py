@@ -43,14 +43,13 @@ def library() -> Any:
     return matplotlib
 
 
-def outline(p: Problem, front: Front) -> tuple[list[float], list[float], list[float]]:
-    """Return (period in s, least energy, most energy in J): what lies between is open.
+def outline(front: Front) -> tuple[list[int], list[int], list[int]]:
+    """Return (period, least energy, most energy): what lies between is not known.
 
-    Corners of the two staircases by ascending period, from the least period that is not
-    ruled out to the last point, or a little beyond. Where nothing is known from above,
-    the most is the first point's energy.
+    In ticks and quanta: corners of the two staircases by ascending period, from the
+    least period that is not ruled out to the last point, or a little beyond. Where
+    nothing is known from above, the most is the first point's energy.
     """
-    joules = p.energy_quantum_fj * 1e-15
     known = {q.period_ticks: q.energy_quanta for q in front.points}
     start, end, top = front.least_period_ticks, max(known), max(known.values())
     if any(box.last >= end for box in front.boxes):
@@ -63,9 +62,9 @@ def outline(p: Problem, front: Front) -> tuple[list[float], list[float], list[fl
     for tick in sorted(x for x in corners if start <= x <= end):
         now = known.get(tick, now)
         cell = next((b for b in front.boxes if b.first <= tick <= b.last), None)
-        periods.append(seconds_of(tick, p.tick_ps))
-        low.append((now if cell is None else cell.low) * joules)
-        high.append(now * joules)
+        periods.append(tick)
+        low.append(now if cell is None else cell.low)
+        high.append(now)
     return periods, low, high
 
 
@@ -95,7 +94,10 @@ def draw(p: Problem, front: Front, path: Path) -> None:
         figure = Figure(figsize=(5, 3.5), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        periods, low, high = outline(p, front)
+        joules = p.energy_quantum_fj * 1e-15
+        ticks, least, most = outline(front)
+        periods = [seconds_of(tick, p.tick_ps) for tick in ticks]
+        low, high = ([quanta * joules for quanta in side] for side in (least, most))
         axes.fill_between(
             periods, low, high, step="post", color="tab:orange", alpha=0.4, lw=0,
             label="not known",
@@ -105,7 +107,7 @@ def draw(p: Problem, front: Front, path: Path) -> None:
             some = [q for q in front.points if q.proved == proved]
             axes.plot(
                 [seconds_of(q.period_ticks, p.tick_ps) for q in some],
-                [q.energy_quanta * p.energy_quantum_fj * 1e-15 for q in some],
+                [q.energy_quanta * joules for q in some],
                 "o", ms=4, mec="tab:blue", mfc=face,
                 label="proved" if proved else "not proved",
             )  # fmt: skip
