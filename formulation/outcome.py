@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from formulation.dual import Dual
 
-QUANTITIES = ("period", "energy")
 S = TypeVar("S")
 CLAIMS = (
     "infeasible",
@@ -34,6 +33,10 @@ STATUS = {
     "optimal-2": "optimal",
     "certified": "optimal",
 }
+
+
+class DisagreementError(RuntimeError):
+    """A proof and a schedule, or two engines, contradict each other: one is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

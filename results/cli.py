@@ -15,15 +15,26 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from results.cli_layers import layers
-from results.failures import BAD_INPUT, REFUSED, Refused, failures, input_errors
+from results.cli_pareto import pareto
+from results.failures import (
+    BAD_INPUT,
+    INFEASIBLE,
+    OPTIMAL,
+    REFUSED,
+    STOPPED,
+    Refused,
+    failures,
+    input_errors,
+)
 from results.options import (
-    OBJECTIVES,
     costs_option,
     exact,
     fraction_of_gap,
     json_option,
     latency_caps,
     limits_options,
+    objective_option,
+    time_limit_option,
     writable,
 )
 
@@ -33,14 +44,13 @@ if TYPE_CHECKING:
 
     from instances.schema import Instance
 
-OPTIMAL, INFEASIBLE, STOPPED, ABORTED = 0, 2, 3, 130
+ABORTED = 130
 EXIT_CODES = {
     "optimal": OPTIMAL,
     "infeasible": INFEASIBLE,
     "feasible": STOPPED,
     "unknown": STOPPED,
 }
-DEFAULT_SECONDS = 60.0
 
 
 def _load(scenario: str) -> Instance:
@@ -68,21 +78,8 @@ def cli() -> None:
     default="cpsat",
     show_default=True,
 )
-@click.option(
-    "--objective",
-    type=click.Choice(OBJECTIVES),
-    default="period",
-    show_default=True,
-    help="Minimised in this order.",
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="Per engine; 0 for none.",
-)
+@objective_option
+@time_limit_option("Per engine; 0 for none.")
 @click.option(
     "--gap", callback=fraction_of_gap, default="0", help="Stop there, as 0.01 or 1%."
 )
@@ -104,7 +101,7 @@ def cli() -> None:
 def solve(
     scenario: str,
     engine: str,
-    objective: str,
+    objective: tuple[str, ...],
     time_limit: float,
     gap: Fraction,
     workers: int,
@@ -137,7 +134,7 @@ def solve(
         solved = in_background(
             lambda: solve_instance(
                 instance,
-                objective=tuple(objective.split(",")),
+                objective=objective,
                 engine=engine,
                 limits=limits,
                 report=report,
@@ -275,17 +272,8 @@ def show(source: str, costs: Path | None) -> int:
     show_default=True,
     help="Workload and package that the rows are variants of.",
 )
-@click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default="period", show_default=True
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="Of CP-SAT, each row; 0 for none.",
-)
+@objective_option
+@time_limit_option("Of CP-SAT, each row; 0 for none.")
 @click.option(
     "--milp-limit",
     type=click.FloatRange(min=0),
@@ -304,7 +292,7 @@ def show(source: str, costs: Path | None) -> int:
 )
 def headline(
     scenario: str,
-    objective: str,
+    objective: tuple[str, ...],
     time_limit: float,
     milp_limit: float,
     workers: int,
@@ -321,7 +309,7 @@ def headline(
     from results.tables import headline as table
 
     effort = Effort(
-        objective=tuple(objective.split(",")),
+        objective=objective,
         seconds=time_limit or None,
         milp_seconds=milp_limit,
         workers=workers,
@@ -350,6 +338,7 @@ def headline(
 
 
 cli.add_command(layers)
+cli.add_command(pareto)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

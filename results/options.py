@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
 
-OBJECTIVES = ("period", "energy", "period,energy", "energy,period")
+DEFAULT_SECONDS = 60.0
 
 
 def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -36,6 +36,39 @@ def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> A
     if path.exists() and not os.access(path, os.W_OK):
         raise click.BadParameter(f"{value} cannot be written", ctx, param)
     return path
+
+
+def objective_parts(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """Return the parts of an objective in their one text."""
+    from formulation.objective import ObjectiveError, parse_objective
+
+    try:
+        return parse_objective(value)
+    except ObjectiveError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+objective_option = click.option(
+    "--objective",
+    callback=objective_parts,
+    default="period",
+    show_default=True,
+    metavar="PARTS",
+    help="Minimised in this order, as period,energy. Parts: period, energy, edp, sums "
+    "such as 2*period+1/3*energy, latency, or latency:2*MODEL:MODEL, the largest.",
+)
+
+
+def time_limit_option(text: str) -> Callable[..., Any]:
+    """Return ``--time-limit``, with its own help."""
+    return click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0),
+        default=DEFAULT_SECONDS,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
 
 
 def fraction_of_gap(ctx: click.Context, param: click.Parameter, value: str) -> Fraction:

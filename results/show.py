@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from formulation.objective import parse_part
 from formulation.outcome import relative_gap
 from formulation.pipelined.bounds import explain
 from results.summary import binding, seconds_of, throughput
@@ -61,7 +62,7 @@ def _parts(data: dict[str, Any], width: int) -> list[str]:
 def _bound_text(quantity: str, value: int | None, bound: int | None) -> str:
     if bound is None:
         return "no bound proved"
-    unit = {"period": "ticks", "energy": "quanta"}[quantity]
+    unit = parse_part(quantity).unit
     return f"{grouped(bound)} {unit}, gap {percent(relative_gap(value, bound))}"
 
 
