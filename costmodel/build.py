@@ -26,7 +26,11 @@ FJ_PER_PJ = 1000
 MAX_MODES = 4
 
 
-def build_table(instance: Instance, instance_sha256: str | None = None) -> CostTable:
+def build_table(
+    instance: Instance,
+    instance_sha256: str | None = None,
+    max_modes: int = MAX_MODES,
+) -> CostTable:
     """Cost every layer on every chiplet type of the package.
 
     Where the instance gives its costs, the table is exactly those. An ``opaque``
@@ -37,18 +41,27 @@ def build_table(instance: Instance, instance_sha256: str | None = None) -> CostT
     ----------
     instance_sha256
         Identity of the instance; computed if absent.
+    max_modes
+        At most so many modes a row, at least 1 (see `few`).
 
     Raises
     ------
     ValueError
         For a chiplet type whose dataflow does not exist, or that has fewer PEs
-        than a cluster of its fixed mapping.
+        than a cluster of its fixed mapping; for `max_modes` below 1.
+    InstanceError
+        For faults in the file of a dataflow.
     """
+    if max_modes < 1:
+        raise ValueError(f"max_modes: got {max_modes}, expected at least 1")
     if instance_sha256 is None:
         from instances.load import instance_sha256 as identity
 
         instance_sha256 = identity(instance)
-    rows = given_rows(instance) if instance.costs is not None else built_rows(instance)
+    if instance.costs is not None:
+        rows = given_rows(instance)
+    else:
+        rows = built_rows(instance, max_modes)
     return CostTable(
         instance_sha256=instance_sha256,
         tick_ps=instance.tick_ps,
@@ -75,7 +88,9 @@ def given_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
     return rows
 
 
-def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
+def built_rows(
+    instance: Instance, max_modes: int = MAX_MODES
+) -> dict[Key, tuple[Mode, ...]]:
     """Modes of every layer on every type, searched once for each shape.
 
     Raises
@@ -84,7 +99,7 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
         As `build_table`.
     """
     types = {chiplet.type for chiplet in instance.package.chiplets}
-    found: dict[object, tuple[Mapping | None, ...]] = {}
+    found: dict[object, list[Mapping]] = {}
     rows: dict[Key, tuple[Mode, ...]] = {}
     for model in instance.models:
         for layer in model.layers:
@@ -103,7 +118,7 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
             for name in sorted(types):
                 chiplet = at_technology(instance.package.types[name])
                 if (shape, name) not in found:
-                    found[shape, name] = best_mappings(
+                    best = best_mappings(
                         layer,
                         chiplet,
                         model.samples,
@@ -111,13 +126,20 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
                         extra,
                         hold,
                     )
+                    # A mapping is one object however many goals it is best for.
+                    distinct = {id(one): one for one in best if one is not None}
+                    found[shape, name] = list(distinct.values())
                 modes = [
                     _mode(instance, model, layer, tensors, chiplet, mapping)
                     for mapping in found[shape, name]
-                    if mapping is not None
                 ]
                 if modes:
-                    rows[model.name, layer.name, name] = undominated(modes)
+                    rows[model.name, layer.name, name] = few(
+                        undominated(modes),
+                        max_modes,
+                        layer.weight_bytes,
+                        model.mini_batches,
+                    )
     return rows
 
 
@@ -148,10 +170,10 @@ def vector_rows(
 
 
 def undominated(modes: list[Mode]) -> tuple[Mode, ...]:
-    """Return at most four modes that no other one equals or betters in everything.
+    """Return the modes that no other one equals or betters in everything.
 
     Compared are latency, energy, working set, refetch bytes and `holds_weights`.
-    Fastest first; of more than four the last three and the fastest stay.
+    Fastest first.
     """
     kept: dict[tuple[int, ...], Mode] = {}
     tensors = sorted({name for mode in modes for name in mode.ri_bytes})
@@ -165,9 +187,52 @@ def undominated(modes: list[Mode]) -> tuple[Mode, ...]:
             for other in kept
         )
     )
-    if len(prices) > MAX_MODES:
-        prices = [prices[0], *prices[1 - MAX_MODES :]]
     return tuple(kept[price] for price in prices)
+
+
+def few(
+    modes: tuple[Mode, ...], most: int, weight_bytes: int = 0, mini_batches: int = 1
+) -> tuple[Mode, ...]:
+    """Return at most `most` of some modes, in their order (fastest first).
+
+    The fastest; then that of least energy, of least bytes from outside, of least
+    working set; then, again and again, the mode that is farthest from those taken:
+    largest least distance, a distance being the largest difference in one of the
+    four, as a share of its range. The first among equals (A12).
+
+    Parameters
+    ----------
+    weight_bytes, mini_batches
+        Weights that a tile holds are read once a round, others `mini_batches` times.
+    """
+    if len(modes) <= most:
+        return modes
+
+    def outside(mode: Mode) -> int:
+        rounds = 1 if mode.holds_weights else mini_batches
+        again = sum(mode.ri_bytes.values()) + 2 * mode.ro_bytes
+        return mini_batches * again + rounds * (weight_bytes + mode.rw_bytes)
+
+    points = [
+        (mode.latency_ticks, mode.energy_quanta, outside(mode), mode.ws_bytes)
+        for mode in modes
+    ]
+    everyone = range(len(modes))
+    taken: list[int] = []
+    for axis in range(4):
+        best = min(everyone, key=lambda i: (points[i][axis], i))
+        if best not in taken and len(taken) < most:
+            taken.append(best)
+    spans = [max(values) - min(values) for values in zip(*points, strict=True)]
+
+    def apart(one: int, two: int) -> float:
+        pairs = zip(points[one], points[two], spans, strict=True)
+        return max((abs(a - b) / span for a, b, span in pairs if span), default=0.0)
+
+    while len(taken) < min(most, len(modes)):
+        left = [i for i in everyone if i not in taken]
+        taken.append(max(left, key=lambda i: (min(apart(i, j) for j in taken), -i)))
+    return tuple(modes[i] for i in sorted(taken))
 
 
 def _price(mode: Mode, tensors: list[str]) -> tuple[int, ...]:
@@ -233,14 +298,14 @@ def accesses_of(
     """Elements read and written at each level, by operand (A4).
 
     A MAC reads two operands and a partial sum in L1 and writes one. What crosses
-    the NoC is one access of L2 and, on the way in, one of L1. Filling and
+    the NoC is one access of L2 and, on the way in (sums too), one of L1. Filling and
     emptying L2 is an access each; a refetched partial output is two. What crosses
     the NoC counts once, whatever it feeds (A31).
     """
     return {
         "l1/input": macs + found.noc_in,
         "l1/weight": macs + found.noc_w,
-        "l1/output": 2 * macs,
+        "l1/output": 2 * macs + found.noc_down,
         "l2/input": found.noc_in + inputs + found.reread_in,
         "l2/weight": found.noc_w + weights + found.reread_w,
         "l2/output": found.noc_up + found.noc_down + outputs + 2 * found.reread_out,

@@ -1,23 +1,25 @@
-"""A layer as the mapper sees it, and the ways to lay it on the PE array."""
+"""A layer's loops, and the ways to lay them on the PE array (NEST.md, Mapping 1–3)."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.templates import Ints, evaluate, least_pes, shapes_of
+from costmodel.families import LOOPS
+from costmodel.templates import least_pes
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from costmodel.families import Family
+    from costmodel.families import Dataflow
+    from costmodel.templates import Ints
     from instances.schema import LoopBounds
 
-LOCAL = (1, 4, 16)  # channels or rows that a PE may hold at a time
+HELD = (1, 4, 16)  # channels or rows that a PE may do in one step
+MOST_HELD = 256  # product of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,27 @@ class Nest:
     y: int
     x: int
     stride: int
+    dilation: int = 1
+
+    @property
+    def reach_r(self) -> int:
+        """Input rows from the first to the last one of a window."""
+        return (self.r - 1) * self.dilation + 1
+
+    @property
+    def reach_s(self) -> int:
+        """Input columns from the first to the last one of a window."""
+        return (self.s - 1) * self.dilation + 1
 
     @property
     def rows_in(self) -> int:
         """Input rows of a sample, padding included."""
-        return (self.y - 1) * self.stride + self.r
+        return (self.y - 1) * self.stride + self.reach_r
 
     @property
     def columns_in(self) -> int:
         """Input columns, padding included."""
-        return (self.x - 1) * self.stride + self.s
+        return (self.x - 1) * self.stride + self.reach_s
 
     @property
     def inputs(self) -> int:
@@ -69,24 +82,6 @@ class Nest:
         """Multiply-accumulates."""
         return self.outputs * self.c * self.r * self.s
 
-    def row_folds(self, rows: Ints) -> Ints:
-        """Parts into which tiles of `rows` output rows cut the rows of all samples.
-
-        A tile is at most a sample's rows or a number of whole samples.
-        """
-        whole = np.maximum(rows // self.y, 1)
-        return np.where(rows < self.y, self.n * -(-self.y // rows), -(-self.n // whole))
-
-    def rows_read(self, rows: Ints, step: int) -> Ints:
-        """Input rows that these tiles read, halos as often as they are needed.
-
-        `step` is how far the window moves: the stride, or the filter's rows
-        where rows that a stride skips are not read.
-        """
-        cuts = np.where(rows < self.y, -(-self.y // rows), 1)
-        read: Ints = (self.y - cuts) * step + cuts * self.r
-        return self.n * read
-
 
 def nest_of(bounds: LoopBounds, samples: int, shared: bool) -> Nest:
     """Loop bounds of `samples` samples; `shared` says that they share operand two."""
@@ -103,53 +98,48 @@ def nest_of(bounds: LoopBounds, samples: int, shared: bool) -> Nest:
         y=b.oy * b.ox if flat else b.oy,
         x=1 if flat else b.ox,
         stride=b.stride,
+        dilation=getattr(b, "dilation", 1),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """Candidate mappings on the PE array; one integer array per column.
+    """Array mappings; one integer array per column, one entry per mapping.
 
-    `g`, `k`, `c`, `y` is what one fold covers (L2 tiles are multiples of it);
-    `cycles` the compute time; `inputs`, `weights`, `sums_up`, `sums_down` the
-    elements that cross the NoC if L2 holds the whole layer. `per_tile_w` (0 or 1):
-    the weights cross again for each L2 tile of positions; `per_tile_o`: the sums
-    go up and down again for each further L2 tile of channels. The `split_…`,
-    `local_…` columns only describe the mapping; `fixed` is the number of PEs of
-    a fixed mapping, else 0.
+    Parameters
+    ----------
+    splits, held
+        Columns in the order g k c r s y x: PEs along a loop, and turns of it that a
+        PE does in one step.
+    g, k, c, y, x
+        Turns that a full fold covers; along `y` whole samples where it is more than
+        one sample has.
+    folds_g, folds_k, folds_c, folds_y, folds_x
+        Folds of all samples.
+    per_sample
+        Folds along `y` of one sample; 1 where a fold is whole samples.
+    cycles
+        Of compute, all steps together.
     """
 
+    splits: Ints
+    held: Ints
     g: Ints
     k: Ints
     c: Ints
     y: Ints
+    x: Ints
+    folds_g: Ints
+    folds_k: Ints
+    folds_c: Ints
+    folds_y: Ints
+    folds_x: Ints
+    per_sample: Ints
     cycles: Ints
-    inputs: Ints
-    weights: Ints
-    sums_up: Ints
-    sums_down: Ints
-    per_tile_w: Ints
-    per_tile_o: Ints
-    split_g: Ints
-    split_k: Ints
-    split_c: Ints
-    split_r: Ints
-    split_s: Ints
-    split_y: Ints
-    split_x: Ints
-    local_k: Ints
-    local_c: Ints
-    local_y: Ints
-    fixed: Ints
 
     def take(self, index: Ints) -> Arrays:
-        """Candidates of these indices."""
-        return Arrays(*(getattr(self, f.name)[index] for f in fields(self)))
-
-    def join(self, other: Arrays) -> Arrays:
-        """Candidates of both."""
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return Arrays(*(np.concatenate(pair) for pair in pairs))
+        """Mappings of these indices."""
+        return Arrays(*(getattr(self, f.name)[..., index] for f in fields(self)))
 
 
 @lru_cache(maxsize=4096)
@@ -163,163 +153,174 @@ def sizes(bound: int) -> tuple[int, ...]:
     return tuple(sorted(cuts | {1 << i for i in range(bound.bit_length() - 1)}))
 
 
-def _cross(columns: list[tuple[int, ...]], limit: int) -> list[Ints]:
-    """All combinations, one array per column, with a product of at most `limit`."""
-    found: list[Ints] = [np.ones(1, np.int64)]
-    for values in columns:
-        grid = np.asarray(values, np.int64)
-        product = math.prod(found) if len(found) > 1 else found[0]
-        row, column = np.nonzero(np.multiply.outer(product, grid) <= limit)
-        found = [*(part[row] for part in found), grid[column]]
-    return found[1:]
+def rows_of(nest: Nest, rows: int) -> tuple[int, int]:
+    """Rows of a fold that could hold `rows` rows, and its folds (NEST.md, Fold)."""
+    if rows < nest.y:
+        return rows, nest.n * -(-nest.y // rows)
+    whole = min(rows // nest.y, nest.n)
+    return whole * nest.y, -(-nest.n // whole)
 
 
-def searched(family: Family, nest: Nest, num_pes: int, l1_elements: int) -> Arrays:
-    """All candidates of a family; more PEs or more L1 only add to them.
+def _trimmed(nest: Nest, loop: str, size: int, held: int) -> int:
+    """Least number of PEs with which the loop has as many folds."""
+    if loop == "y":
+        rows, folds = rows_of(nest, size * held)
+        if rows < nest.y:
+            even = -(-nest.y // (folds // nest.n))
+        else:
+            even = -(-nest.n // folds) * nest.y
+    else:
+        bound = getattr(nest, loop)
+        even = -(-bound // -(-bound // (size * held)))
+    return -(-even // held)
+
+
+def _options(dataflow: Dataflow, nest: Nest, loop: str) -> list[tuple[int, ...]]:
+    """Splits of a loop along every axis, and turns held, that are worth trying."""
+    on = [loop in axis.loops for axis in dataflow.array]
+    if loop in "rs":
+        tried: tuple[int, ...] = (1, getattr(nest, loop))
+        turns = tried[1]
+    elif loop == "y":
+        tried = (*sizes(nest.y), *(nest.y * m for m in sizes(nest.n)))
+        turns = nest.y * nest.n
+    elif loop == "g":
+        tried, turns = (*sizes(nest.g), *sizes(nest.g1)), nest.g
+    else:
+        tried, turns = sizes(getattr(nest, loop)), getattr(nest, loop)
+    found = set()
+    for split in product(*(sorted({1, *tried}) if here else (1,) for here in on)):
+        size = math.prod(split)
+        if size > turns:
+            continue
+        for held in HELD if loop in dataflow.hold else (1,):
+            if held > -(-turns // size) and held > 1:
+                continue
+            if sum(on) == 1 and loop not in "rs":
+                size = _trimmed(nest, loop, math.prod(split), held)
+                found.add((*(size if here else 1 for here in on), held))
+            else:
+                found.add((*split, held))
+    return sorted(found)
+
+
+def _crossed(dataflow: Dataflow, nest: Nest, num_pes: int) -> tuple[Ints, Ints]:
+    """All combinations of options that the axes hold: splits and held turns."""
+    axes = len(dataflow.array)
+    limits = [min(axis.pes or num_pes, num_pes) for axis in dataflow.array]
+    # Products so far: PEs along each axis, turns held.
+    used = np.ones((axes + 1, 1), np.int64)
+    split = np.ones((0, 1), np.int64)
+    held = np.ones((0, 1), np.int64)
+    for loop in LOOPS:
+        grid = np.asarray(_options(dataflow, nest, loop), np.int64).T
+        fits = np.multiply.outer(used[:-1].prod(0), grid[:-1].prod(0)) <= num_pes
+        fits &= np.multiply.outer(used[-1], grid[-1]) <= MOST_HELD
+        if axes > 1:
+            for axis, limit in enumerate(limits):
+                fits &= np.multiply.outer(used[axis], grid[axis]) <= limit
+        elif limits[0] < num_pes:
+            fits &= np.multiply.outer(used[0], grid[0]) <= limits[0]
+        row, column = np.nonzero(fits)
+        used = used[:, row] * grid[:, column]
+        split = np.vstack([split[:, row], grid[:-1].prod(0)[column]])
+        held = np.vstack([held[:, row], grid[-1][column]])
+    return split, held
+
+
+def searched(dataflow: Dataflow, nest: Nest, num_pes: int, l1_elements: int) -> Arrays:
+    """All array mappings worth trying; more PEs or more L1 only add to them.
 
     Parameters
     ----------
     l1_elements
-        What fits one PE's L1. A PE that holds one of everything is taken to fit
-        whatever its size (A11).
+        What fits one PE's L1, which is double-buffered. A PE that holds one turn of
+        everything is taken to fit whatever its size (A11).
     """
-    rows = {*sizes(nest.y), *(nest.y * m for m in sizes(nest.n))}
-    options = {
-        "g": tuple(sorted({*sizes(nest.g), *sizes(nest.g1)})),
-        "k": sizes(nest.k),
-        "c": sizes(nest.c),
-        "r": (1, nest.r) if nest.r > 1 else (1,),
-        "s": (1, nest.s) if nest.s > 1 else (1,),
-        "y": tuple(sorted(rows)),
-        "x": sizes(nest.x),
-    }
-    dims = [options[d] if d in family.spread else (1,) for d in "gkcrsyx"]
-    split = _cross(dims, num_pes)
-    held = {"k": nest.k, "c": nest.c, "y": nest.y}
-    dims = [
-        tuple(v for v in LOCAL if v <= bound) if d in family.local else (1,)
-        for d, bound in held.items()
-    ]
-    local = _cross(dims, LOCAL[-1] ** 2)
-    count, more = len(split[0]), len(local[0])
-    split = [np.repeat(part, more) for part in split]
-    local = [np.tile(part, count) for part in local]
-    return _folded(family, nest, split, local, l1_elements)
+    split, held = _crossed(dataflow, nest, num_pes)
+    lk, lc, ly = held[1], held[2], held[5]
+    taps_r, taps_s = nest.r // split[3], nest.s // split[4]
+    reach_r = np.where(split[3] > 1, 1, nest.reach_r)
+    reach_s = np.where(split[4] > 1, 1, nest.reach_s)
+    window = ((ly - 1) * np.minimum(nest.stride, reach_r) + reach_r) * reach_s
+    kept = lk * lc * taps_r * taps_s + lc * window + lk * ly
+    fits = (2 * kept <= l1_elements) | (lk * lc * ly == 1)
+    found = laid(nest, split[:, fits], held[:, fits])
+    if set(dataflow.multicast) == {"weights", "input"} and not (
+        {"c", "r", "s"} & set(dataflow.spread) - set(dataflow.reduce)
+    ):
+        return _distinct(found)
+    return found
 
 
-def _folded(
-    family: Family, nest: Nest, split: list[Ints], local: list[Ints], l1_elements: int
-) -> Arrays:
-    """Compute time and NoC traffic of array mappings, without those L1 refuses."""
+def laid(nest: Nest, split: Ints, held: Ints) -> Arrays:
+    """Array mappings of these splits and held turns (rows g k c r s y x)."""
     h = nest
-    sg, sk, sc, sr, ss, sy, sx = split
-    lk, lc, ly = local
-    taps_r, taps_s = -(-h.r // sr), -(-h.s // ss)
-    window = ((ly - 1) * h.stride + taps_r) * taps_s
-    held = lk * lc * taps_r * taps_s + lc * window + lk * ly
-    keep = (2 * held <= l1_elements) | (lk * lc * ly == 1)
-    sg, sk, sc, sr, ss, sy, sx = (part[keep] for part in (sg, sk, sc, sr, ss, sy, sx))
-    lk, lc, ly = lk[keep], lc[keep], ly[keep]
-    k, c, y = sk * lk, sc * lc, sy * ly
-    y = np.where(y > h.y, np.minimum(y // h.y, h.n) * h.y, y)
-    k_folds, c_folds = -(-h.k // k), -(-h.c // c)
-    y_folds, x_folds = h.row_folds(y), -(-h.x // sx)
-    # A fold takes as long as its fullest PE, the last one too.
-    cycles = -(-h.g // sg) * k_folds * lk * c_folds * lc * y_folds * ly * x_folds
-    cycles = cycles * -(-h.r // sr) * -(-h.s // ss)
-    width = 1 if family.columns_pass else x_folds
-    step = min(h.stride, h.s)
-    columns = (h.x - width) * step + width * h.s
-    rows = h.rows_read(y, min(h.stride, h.r))
-    one = np.ones_like(k)
-    up = one if family.sums_stay else c_folds
-    positions = one if family.weights_stay else y_folds * width
+    cover = split * held
+    g, k, c = (np.minimum(cover[i], b) for i, b in enumerate((h.g, h.k, h.c)))
+    x = np.minimum(cover[6], h.x)
+    whole = np.minimum(cover[5] // h.y, h.n)
+    y = np.where(whole > 0, whole * h.y, cover[5])
+    per_sample = np.where(whole > 0, 1, -(-h.y // y))
+    folds_y = np.where(whole > 0, -(-h.n // np.maximum(whole, 1)), h.n * per_sample)
+    folds_g, folds_k, folds_c = -(-h.g // g), -(-h.k // k), -(-h.c // c)
+    folds_x = -(-h.x // x)
+    step = held.prod(0) * (h.r // split[3]) * (h.s // split[4])
     return Arrays(
-        g=sg,
-        k=np.minimum(k, h.k),
-        c=np.minimum(c, h.c),
+        splits=split,
+        held=held,
+        g=g,
+        k=k,
+        c=c,
         y=y,
-        cycles=cycles,
-        inputs=h.g * h.c * rows * columns * k_folds,
-        weights=h.weights * positions,
-        sums_up=h.outputs * up,
-        sums_down=h.outputs * (up - 1),
-        per_tile_w=one * family.weights_stay,
-        per_tile_o=one * family.sums_stay,
-        split_g=sg,
-        split_k=sk,
-        split_c=sc,
-        split_r=sr,
-        split_s=ss,
-        split_y=sy,
-        split_x=sx,
-        local_k=lk,
-        local_c=lc,
-        local_y=ly,
-        fixed=0 * one,
+        x=x,
+        folds_g=folds_g,
+        folds_k=folds_k,
+        folds_c=folds_c,
+        folds_y=folds_y,
+        folds_x=folds_x,
+        per_sample=per_sample,
+        cycles=folds_g * folds_k * folds_c * folds_y * folds_x * step,
     )
 
 
-def fixed(
-    template: str, bounds: LoopBounds, nest: Nest, pes: Ints, bandwidth: Fraction
-) -> Arrays:
-    """Candidates that run a fixed mapping on the first `pes` PEs of the array.
+def _distinct(found: Arrays) -> Arrays:
+    """Of mappings whose folds cover the same, the one of least compute.
 
-    Groups and samples follow each other without overlap (A7). Without PEs enough
-    for one cluster there is no candidate.
-
-    Parameters
-    ----------
-    bounds
-        One sample, as the template takes it.
-    pes
-        Numbers of PEs.
-    bandwidth
-        Of the NoC, in elements per cycle.
+    All else follows from what the folds cover, if every operand is multicast and
+    every sum is reduced.
     """
-    shapes = shapes_of(bounds)
-    flat = bool(shapes.depthwise)
-    need = 1 if flat and template != "yxp_os" else int(least_pes(template, bounds.r))
-    pes = pes[pes >= need]
-    run = evaluate(template, shapes, pes, bandwidth)
-    repeat = nest.n * nest.g // (bounds.groups if flat else 1)
-    one = np.ones_like(pes)
-    zero = 0 * one
-    clusters = pes // need
-    # What one fold covers: the granularity of the L2 tiles.
-    g, k, c, y = one, one, one, one
-    if template == "yxp_os":
-        y = np.minimum(clusters * (nest.y // bounds.oy), nest.y)
-    elif flat:
-        g = np.minimum(pes, bounds.groups)
-    elif template == "rs":
-        k, y = one * min(16, nest.k), clusters * (nest.y // bounds.oy)
-        y = np.minimum(y, nest.y)
-    else:
-        k, c = np.minimum(clusters, nest.k), one * min(64, nest.c)
-    amounts = {
-        "cycles": run.cycles,
-        "inputs": run.in_reads,
-        "weights": run.weight_reads,
-        "sums_up": run.out_writes,
-    }
-    columns = dict.fromkeys((field.name for field in fields(Arrays)), one)
-    columns |= {name: amount * repeat + zero for name, amount in amounts.items()}
-    columns |= dict.fromkeys(("sums_down", "per_tile_w", "per_tile_o"), zero)
-    columns |= {"g": g, "k": k, "c": c, "y": y, "fixed": pes}
-    return Arrays(**columns)
+    cover = np.stack([found.g, found.k, found.c, found.y, found.x])
+    order = np.lexsort([found.cycles, *cover])
+    cover = cover[:, order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (cover[:, 1:] != cover[:, :-1]).any(0)
+    return found.take(np.sort(order[first]))
 
 
-def useful_pes(template: str, bounds: LoopBounds, num_pes: int) -> Ints:
-    """Numbers of PEs up to `num_pes` on which a fixed mapping can differ.
+def clustered(
+    template: str, bounds: LoopBounds, nest: Nest, num_pes: int
+) -> Arrays | None:
+    """Return the array mapping of a fixed template; `None` if its cluster is larger.
 
-    All numbers of full clusters up to one more than there is work for; more PEs
-    only add to them.
+    Only what a fold covers is of use: it is the grain of the L2 tiles.
     """
     depthwise = bounds.groups > 1 and bounds.k == bounds.c == 1
-    if depthwise and template != "yxp_os":
-        size, work = 1, bounds.groups
+    flat = depthwise and template != "yxp_os"
+    need = 1 if flat else int(least_pes(template, bounds.r))
+    clusters = num_pes // need
+    if clusters < 1:
+        return None
+    cover = dict.fromkeys(LOOPS, 1)
+    cover["x"] = nest.x
+    rows = min(clusters * (nest.y // bounds.oy), nest.y)
+    if template == "yxp_os":
+        cover["y"] = rows
+    elif flat:
+        cover["g"] = min(num_pes, bounds.groups)
+    elif template == "rs":
+        cover |= {"k": min(16, nest.k), "y": rows}
     else:
-        size = int(least_pes(template, bounds.r))
-        work = (bounds.k if template == "kcp_ws" else bounds.oy) + 1
-    return size * np.arange(1, min(num_pes // size, work) + 1, dtype=np.int64)
+        cover |= {"k": min(clusters, nest.k), "c": min(64, nest.c)}
+    split = np.asarray([[cover[d]] for d in LOOPS], np.int64)
+    return laid(nest, split, np.ones_like(split))

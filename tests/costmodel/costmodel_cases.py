@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
+from costmodel.mapper import BUDGETS, GOALS, Mapping, best_mappings
 from instances.schema import (
     Chiplet,
     ChipletType,
@@ -41,6 +42,12 @@ def chiplet(dataflow: str, **changes: object) -> ChipletType:
     return replace(
         BASE, name=dataflow, dataflow=dataflow, noc_bytes_per_cycle=speed, **changes
     )
+
+
+def fastest(layer: Layer, kind: ChipletType, *more, **others) -> Mapping | None:
+    """The mapping of least latency with all of L2."""
+    found = best_mappings(layer, kind, *more, **others)
+    return found[(len(BUDGETS) - 1) * len(GOALS)]
 
 
 def gemm(m: int, n: int, c: int) -> Layer:
@@ -122,7 +129,7 @@ def layers(draw: st.DrawFn) -> Layer:
 
 
 @st.composite
-def chiplets(draw: st.DrawFn, dataflows: tuple[str, ...] = ("ws", "os", "rs")):
+def chiplets(draw: st.DrawFn, dataflows: tuple[str, ...] = ("ws", "os", "rs", "tpu")):
     """Chiplet types of the families."""
     return chiplet(
         draw(st.sampled_from(dataflows)),

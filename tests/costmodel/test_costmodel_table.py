@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 from costmodel_cases import chiplet, gemm, instance, single
 
-from costmodel.build import build_table, operands, ticks, undominated
+from costmodel.build import build_table, few, operands, ticks, undominated
 from costmodel.table import CostTable, Mode, TableError
 from instances.load import load_instance
 from instances.schema import GivenMode, Layer, LoopBounds, Model, Tensor
@@ -154,9 +154,30 @@ def test_dominated_modes_go() -> None:
     assert undominated([Mode(5, 5, 9, ri_bytes={"u": 1}), fast]) == (fast,)
 
 
-def test_of_more_than_four_the_fastest_and_the_last_three_stay() -> None:
-    modes = [Mode(n, 1, 10 - n) for n in range(1, 7)]
-    assert undominated(modes) == (modes[0], *modes[3:])
+def test_few_modes_are_the_best_of_each_kind() -> None:
+    """Fastest, least energy, least refetch, least working set; the rest is left out."""
+    fast, thrifty, middle = Mode(1, 9, 9, 9), Mode(9, 1, 9, 9), Mode(5, 5, 5, 5)
+    still, small = Mode(9, 9, 9, 0), Mode(9, 9, 1, 9)
+    modes = (fast, middle, thrifty, still, small)
+    assert few(modes, 4) == (fast, thrifty, still, small)
+    assert few(modes, 1) == (fast,)
+    assert few(modes, 2) == (fast, thrifty)
+    assert few(modes, 5) == modes
+    assert few((), 4) == ()
+
+
+def test_few_modes_are_spread() -> None:
+    """1 and 9 are best at something; of 2, 5 and 8 the one farthest from both."""
+    modes = tuple(Mode(n, 10 - n, 10 - n, 10 - n) for n in (1, 2, 5, 8, 9))
+    assert few(modes, 3) == (modes[0], modes[2], modes[4])
+
+
+def test_held_weights_are_read_once_a_round() -> None:
+    """10 bytes of weights: held 10, not held 2 · 10 in two mini-batches, in one 10."""
+    fast = Mode(1, 1, 1, holds_weights=False)
+    held, small = Mode(2, 2, 2, ro_bytes=1), Mode(2, 2, 1, holds_weights=False)
+    assert few((fast, small, held), 2, 10, 2) == (fast, held)
+    assert few((fast, small, held), 2, 10, 1) != (fast, held)
 
 
 def test_operands_are_said_by_the_layer() -> None:

@@ -9,9 +9,7 @@ Where NEST.md leaves a choice, this is how it is read here:
 
 Q1  A fold fills its PEs in blocks: PE i has the turns i·L .. i·L+L-1 of the fold, so
     the last PE may have fewer and PEs behind it none ("that have work").
-Q2  A fold along y of more than D_y rows must be a multiple of D_y, also for n = 1
-    and also beyond n·D_y; any other number is refused. S_d and L_d may otherwise
-    exceed D_d, which idles PEs or cycles.
+Q2  S_d and L_d may exceed D_d, which idles PEs or cycles.
 Q3  The multicast part of the input is every row and column of every window of the
     fold, holes of a dilated window included, however `r` and `s` are split.
 Q4  Without multicast a PE's own window reaches over its own share of `r` and `s`:
@@ -138,9 +136,6 @@ def split_faults(loops: Loops, mapped: Mapped) -> list[str]:
     for d in "rs":
         if mapped.split[d] not in (1, getattr(loops, d)):
             found.append(f"split[{d}]: neither 1 nor all {getattr(loops, d)}")
-    rows = mapped.split["y"] * mapped.held["y"]
-    if rows > loops.y and rows % loops.y:
-        found.append(f"y: a fold of {rows} rows is no number of samples of {loops.y}")
     if mapped.slides and (mapped.order[-1] != "x" or mapped.split["x"] > 1):
         found.append("slides: needs x innermost in the order and not split")
     return found
@@ -171,6 +166,7 @@ def folds_of(loops: Loops, mapped: Mapped) -> Folds:
         if d == "y":
             samples = [[(i, row) for row in range(loops.y)] for i in range(loops.n)]
             whole = size > loops.y
+            size = size // loops.y * loops.y if whole else size
             runs = [[turn for run in samples for turn in run]] if whole else samples
         found[d] = [chunks(piece, held) for run in runs for piece in chunks(run, size)]
     return found
