@@ -6,19 +6,21 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from formulation.outcome import QUANTITIES, EngineRun, Limits, Outcome, Target
-from formulation.pipelined.semantics import Evaluation, evaluate
+from formulation.axes import PeriodEnergy, StagesPeriod
+from formulation.branch import Branched, branch
+from formulation.objective import ObjectiveError, parts_of, steps_of
+from formulation.outcome import DisagreementError as DisagreementError
+from formulation.outcome import EngineRun, Limits, Outcome, Target
+from formulation.pipelined.semantics import evaluate
 
 if TYPE_CHECKING:
+    from formulation.axes import Axis
+    from formulation.objective import Part
     from formulation.outcome import Answer, Report
     from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
 ENGINES = {"cpsat": ("cpsat",), "milp": ("milp",), "both": ("cpsat", "milp")}
-
-
-class DisagreementError(RuntimeError):
-    """Two engines contradict each other: at least one of them is wrong."""
 
 
 class Engine(Protocol):
@@ -51,24 +53,6 @@ def _engine(name: str) -> tuple[Engine, str]:
     return minimise_milp, MILP_VERSION
 
 
-def parse_objective(text: str) -> tuple[str, ...]:
-    """Return the quantities of an objective such as ``period,energy``, in order.
-
-    Raises
-    ------
-    ValueError
-        For an unknown, repeated or missing quantity.
-    """
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(part in QUANTITIES for part in parts) or len(set(parts)) != len(parts):
-        known = ", ".join(QUANTITIES)
-        raise ValueError(
-            f"objective: got {text!r}, expected one or more of {known}, each once, "
-            "separated by commas"
-        )
-    return parts
-
-
 @dataclass
 class _Record:
     """What one engine has done so far."""
@@ -82,6 +66,17 @@ class _Record:
     infeasible: bool = False
     why: str = "finished"
     notes: list[str] = field(default_factory=list)
+
+    def take(self, answer: Branched) -> None:
+        """Take note of what came of a group, up to the first part that is open."""
+        value, bound = answer.value or (), answer.bound
+        reached = max(1, len(bound))
+        self.values += [*value[:reached]] or [None]
+        self.bounds += [*bound] or [None]
+        self.seconds += answer.seconds
+        self.infeasible = self.infeasible or answer.infeasible
+        self.why = answer.why_stopped
+        self.notes += answer.notes
 
     def frozen(self, objective: tuple[str, ...]) -> EngineRun:
         """Return the record as part of an outcome."""
@@ -99,11 +94,6 @@ class _Record:
         )
 
 
-def quantity_of(found: Evaluation, quantity: str) -> int:
-    """Return ``period`` in ticks or ``energy`` in quanta."""
-    return found.period_ticks if quantity == "period" else found.energy_quanta
-
-
 def solve(
     p: Problem,
     objective: tuple[str, ...] = ("period",),
@@ -113,6 +103,7 @@ def solve(
     *,
     start: Schedule | None = None,
     without: frozenset[str] = frozenset(),
+    clashes: bool = True,
 ) -> Outcome[Schedule]:
     """Minimise the parts of an objective one after the other.
 
@@ -122,36 +113,42 @@ def solve(
 
     Parameters
     ----------
+    objective
+        Texts of parts (`formulation.objective`).
     start
         A schedule to start from.
     without
         Labels of rules to leave out: the outcome says that it is a relaxation.
+    clashes
+        Look for rules that clash in what is proved infeasible.
 
     Raises
     ------
+    ObjectiveError
+        If a text is no objective of this problem; with every fault.
     DisagreementError
-        If the engines contradict each other.
+        If the engines contradict each other, or a schedule one engine's own proof.
     EngineError
         If a solver returns what the semantics refuse, or cannot take numbers so large.
     """
-    limits = limits or Limits()
-    began = time.monotonic()
+    parts, limits, began = parts_of(objective), limits or Limits(), time.monotonic()
+    _refuse(p, parts, without)
     records = [_Record(name, *_engine(name)) for name in ENGINES[engine]]
-    best, proved, why = _parts(p, objective, records, limits, report, start, without)
+    groups = steps_of(objective)
+    best, proved, why = _groups(p, groups, records, limits, report, start, without)
     worth = None if best is None else evaluate(p, best, without=without)
-    value = tuple(None if worth is None else quantity_of(worth, q) for q in objective)
-    runs = tuple(record.frozen(objective) for record in records)
+    names = tuple(part.text for part in parts)
     clashing: tuple[str, ...] = ()
-    if any(record.infeasible for record in records):
+    if clashes and any(record.infeasible for record in records):
         from formulation.pipelined.clash import clashing_rules
 
         clashing = clashing_rules(p, without, limits)
     return Outcome(
-        objective=objective,
+        objective=names,
         schedule=best,
-        value=value,
-        bound=(*proved, *([None] * (len(objective) - len(proved)))),
-        runs=runs,
+        value=tuple(None if worth is None else x.value(p, worth) for x in parts),
+        bound=(*proved, *([None] * (len(parts) - len(proved)))),
+        runs=tuple(record.frozen(names) for record in records),
         why_stopped=why,
         seconds=time.monotonic() - began,
         relaxed=tuple(sorted(without)),
@@ -159,92 +156,159 @@ def solve(
     )
 
 
+def _refuse(p: Problem, parts: tuple[Part, ...], without: frozenset[str]) -> None:
+    """Refuse an objective that does not fit the problem, with every fault."""
+    faults = []
+    for part in parts:
+        if not part.largest:
+            continue
+        try:
+            part.weights(p)
+        except ObjectiveError as error:
+            faults.append(str(error))
+        for rule in sorted(without & {"stage", "latency_cap"}):
+            faults.append(f"objective: {part.text} needs the rule {rule}")
+    if faults:
+        raise ObjectiveError("\n".join(faults))
+
+
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Best schedule, its value and the best bound of one part, over all engines."""
+class _Group:
+    """Best schedule, its value and the best bound of a group, over all engines.
+
+    `bound` ends with the first part that is below `value`.
+    """
 
     schedule: Schedule | None
-    value: int | None
-    bound: int | None
+    value: tuple[int, ...] | None
+    bound: tuple[int, ...]
     why: str
 
 
-def _parts(
+def _groups(
     p: Problem,
-    objective: tuple[str, ...],
+    groups: list[tuple[Part, ...]],
     records: list[_Record],
     limits: Limits,
     report: Report | None,
     start: Schedule | None,
     without: frozenset[str],
 ) -> tuple[Schedule | None, list[int | None], str]:
-    """Minimise part after part: best schedule, bounds so far, why it stopped."""
+    """Minimise group after group: best schedule, bounds so far, why it stopped."""
     best, why = start, "finished"
-    caps: dict[str, int] = {}
+    if best is not None and evaluate(p, best, without=without).violations:
+        best = None
+    under = Target("period")
     proved: list[int | None] = []
-    for quantity in objective:
-        target = Target(
-            quantity,
-            period_at_most=caps.get("period"),
-            energy_at_most=caps.get("energy"),
-        )
-        found = _part(p, target, records, limits, report, best, without)
+    for parts in groups:
+        found = _group(p, parts, under, records, limits, report, best, without)
         best = found.schedule
-        proved.append(found.bound)
+        proved += [*found.bound] or [None]
         why = found.why
         if best is None or found.value != found.bound:
             break
-        assert found.value is not None
-        caps[quantity] = found.value
+        p, under = _capped(p, parts[0], found.value[0], under)
     return best, proved, why
 
 
-def _part(
+def _capped(
+    p: Problem, part: Part, value: int, under: Target
+) -> tuple[Problem, Target]:
+    """Return the problem and the caps for what is minimised after a part."""
+    if part.text == "period":
+        return p, replace(under, period_at_most=value)
+    if part.text == "energy":
+        return p, replace(under, energy_at_most=value)
+    if not part.largest:
+        return p, under  # nothing comes after a group of sums
+    models = list(p.models)
+    for m, k in part.weights(p).items():
+        known = models[m].latency_cap_ticks
+        cap = value // k if known is None else min(value // k, known)
+        models[m] = replace(models[m], latency_cap_ticks=cap)
+    return replace(p, models=tuple(models)), under
+
+
+def _group(
     p: Problem,
-    target: Target,
+    parts: tuple[Part, ...],
+    under: Target,
     records: list[_Record],
     limits: Limits,
     report: Report | None,
-    start: Schedule | None,
+    best: Schedule | None,
     without: frozenset[str],
-) -> _Part:
-    """Let every engine minimise one part.
+) -> _Group:
+    """Let every engine minimise a group.
 
     The second engine is given the first one's schedule, never its bound: each bound is
     one engine's own proof.
     """
-    best, value, bound, why = start, None, None, "finished"
+    value: tuple[int, ...] | None = None
+    bound: tuple[int, ...] = ()
+    why = "finished"
     if best is not None:
-        found = evaluate(p, best, without=without)
-        if found.violations:
-            best = None
-        else:
-            value = quantity_of(found, target.quantity)
+        worth = evaluate(p, best, without=without)
+        value = tuple(part.value(p, worth) for part in parts)
     for record in records:
         left = limits.seconds
         if left is not None:
             left = max(0.01, left - record.seconds)
         mine = replace(limits, seconds=left)
-        answer = record.run(p, target, mine, report=report, hint=best, without=without)
-        record.seconds += answer.seconds
-        record.values.append(answer.value)
-        record.bounds.append(answer.bound)
-        record.infeasible = record.infeasible or answer.infeasible
-        record.why = why = answer.why_stopped
-        record.notes += answer.notes
+        answer = _run(p, parts, under, record, mine, report, best, without)
+        record.take(answer)
+        why = answer.why_stopped
         if answer.value is not None and (value is None or answer.value < value):
             best, value = answer.schedule, answer.value
-        if answer.bound is not None:
-            bound = answer.bound if bound is None else max(bound, answer.bound)
+        bound = max(bound, answer.bound)
         _agree(records, best, value, bound)
         if answer.infeasible or (limits.stop is not None and limits.stop.is_set()):
             break
     closed = value is not None and value == bound
-    return _Part(best, value, bound, "finished" if closed else why)
+    return _Group(best, value, bound, "finished" if closed else why)
+
+
+def _run(
+    p: Problem,
+    parts: tuple[Part, ...],
+    under: Target,
+    record: _Record,
+    limits: Limits,
+    report: Report | None,
+    best: Schedule | None,
+    without: frozenset[str],
+) -> Branched:
+    """Let one engine minimise a group: itself, or by branching."""
+    if not parts[0].direct:
+        axis: Axis = PeriodEnergy(p, parts, under, without)
+        if parts[0].largest:
+            axis = StagesPeriod(p, parts, under)
+
+        def ask(q: Problem, target: Target, some: Limits, hint: Schedule | None
+                ) -> Answer[Schedule]:  # fmt: skip
+            return record.run(q, target, some, report=None, hint=hint, without=without)
+
+        return branch(
+            axis, p, record.name, ask, limits, report=report, hint=best, without=without
+        )
+    target = replace(under, quantity=parts[0].text)
+    found = record.run(p, target, limits, report=report, hint=best, without=without)
+    return Branched(
+        schedule=found.schedule,
+        value=None if found.value is None else (found.value,),
+        bound=() if found.bound is None else (found.bound,),
+        infeasible=found.infeasible,
+        why_stopped=found.why_stopped,
+        seconds=found.seconds,
+        notes=found.notes,
+    )
 
 
 def _agree(
-    records: list[_Record], best: Schedule | None, value: int | None, bound: int | None
+    records: list[_Record],
+    best: Schedule | None,
+    value: tuple[int, ...] | None,
+    bound: tuple[int, ...],
 ) -> None:
     """Fail loudly where one engine's proof contradicts another one's schedule."""
     said = "; ".join(
@@ -256,5 +320,5 @@ def _agree(
         raise DisagreementError(
             f"a valid schedule of a problem proved infeasible: {said}"
         )
-    if value is not None and bound is not None and bound > value:
+    if value is not None and bound > value:
         raise DisagreementError(f"a bound of {bound} above a value of {value}: {said}")

@@ -14,14 +14,27 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from results.failures import BAD_INPUT, REFUSED, Refused, failures, input_errors
+from results.cli_layers import layers
+from results.cli_pareto import pareto
+from results.failures import (
+    BAD_INPUT,
+    INFEASIBLE,
+    OPTIMAL,
+    REFUSED,
+    STOPPED,
+    Refused,
+    failures,
+    input_errors,
+)
 from results.options import (
-    OBJECTIVES,
+    costs_option,
     exact,
     fraction_of_gap,
     json_option,
     latency_caps,
     limits_options,
+    objective_option,
+    time_limit_option,
     writable,
 )
 
@@ -31,14 +44,13 @@ if TYPE_CHECKING:
 
     from instances.schema import Instance
 
-OPTIMAL, INFEASIBLE, STOPPED, ABORTED = 0, 2, 3, 130
+ABORTED = 130
 EXIT_CODES = {
     "optimal": OPTIMAL,
     "infeasible": INFEASIBLE,
     "feasible": STOPPED,
     "unknown": STOPPED,
 }
-DEFAULT_SECONDS = 60.0
 
 
 def _load(scenario: str) -> Instance:
@@ -66,21 +78,8 @@ def cli() -> None:
     default="cpsat",
     show_default=True,
 )
-@click.option(
-    "--objective",
-    type=click.Choice(OBJECTIVES),
-    default="period",
-    show_default=True,
-    help="Minimised in this order.",
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="Per engine; 0 for none.",
-)
+@objective_option
+@time_limit_option("Per engine; 0 for none.")
 @click.option(
     "--gap", callback=fraction_of_gap, default="0", help="Stop there, as 0.01 or 1%."
 )
@@ -94,6 +93,7 @@ def cli() -> None:
     metavar="MODEL=TICKS",
     help="May be given several times.",
 )
+@costs_option
 @json_option
 @click.option(
     "--out", callback=writable, metavar="FILE", help="Where the certificate goes."
@@ -101,7 +101,7 @@ def cli() -> None:
 def solve(
     scenario: str,
     engine: str,
-    objective: str,
+    objective: tuple[str, ...],
     time_limit: float,
     gap: Fraction,
     workers: int,
@@ -109,6 +109,7 @@ def solve(
     period_cap: int | None,
     energy_cap: Fraction | None,
     latency_cap: dict[str, int],
+    costs: Path | None,
     as_json: bool,
     out: Path | None,
 ) -> int:
@@ -133,10 +134,11 @@ def solve(
         solved = in_background(
             lambda: solve_instance(
                 instance,
-                objective=tuple(objective.split(",")),
+                objective=objective,
                 engine=engine,
                 limits=limits,
                 report=report,
+                costs=costs,
             )
         )
     if not solved.verdict.accepted:
@@ -157,11 +159,13 @@ def _print_solved(solved: Any, as_json: bool, out: Path | None) -> None:
         path = None if out is None else str(out)
         click.echo(json.dumps(summary(solved, path), indent=1))
         return
+    from results.energy import breakdown_lines
     from results.show import overview
     from results.text import entry, screen_width
 
     width = screen_width()
     lines = overview(solved.prepared.problem, solved.certificate, solved.worth, width)
+    lines += breakdown_lines(solved.energy_parts_pj or {})
     if out is not None:
         lines += entry("certificate", str(out), width)
     click.echo("\n".join(lines))
@@ -174,19 +178,27 @@ def _print_solved(solved: Any, as_json: bool, out: Path | None) -> None:
     metavar="SCENARIO",
     help="Also build this scenario and compare the hashes.",
 )
+@costs_option
 @json_option
-def check(certificate: Path, against: str | None, as_json: bool) -> int:
+def check(
+    certificate: Path, against: str | None, costs: Path | None, as_json: bool
+) -> int:
     """Replay CERTIFICATE from its file alone, without any solver."""
     from formulation.certificate import read_certificate
     from formulation.checker import check as replay
     from formulation.checker import check_against
 
+    if costs is not None and against is None:
+        raise click.UsageError("--costs goes with --against SCENARIO")
     with input_errors():
         data = read_certificate(certificate)
         if against is None:
             verdict = replay(data)
         else:
-            verdict = check_against(data, _load(against))
+            from results.run import table_of
+
+            instance = _load(against)
+            verdict = check_against(data, instance, table_of(instance, costs))
     if as_json:
         import json
         from dataclasses import asdict
@@ -207,28 +219,30 @@ def check(certificate: Path, against: str | None, as_json: bool) -> int:
 
 @cli.command()
 @click.argument("scenario")
+@costs_option
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="CSV alone on stdout.")
-def cost(scenario: str, as_json: bool, as_csv: bool) -> int:
+@click.option("--csv", "as_csv", is_flag=True, help="CSV alone, as --costs reads it.")
+def cost(scenario: str, costs: Path | None, as_json: bool, as_csv: bool) -> int:
     """Print the cost table of SCENARIO: every mode of every layer and type."""
-    from costmodel.build import build_table
-
-    with input_errors():
-        table = build_table(_load(scenario))
-    if as_json:
-        click.echo(table.to_json(), nl=False)
-        return OPTIMAL
-    from results.costs import as_csv as csv_text
+    from costmodel.costs_csv import to_csv
     from results.costs import as_text
+    from results.run import table_of
     from results.text import screen_width
 
-    click.echo(csv_text(table) if as_csv else as_text(table, screen_width()), nl=False)
+    with input_errors():
+        table = table_of(_load(scenario), costs)
+    if as_json:
+        text = table.to_json()
+    else:
+        text = to_csv(table) if as_csv else as_text(table, screen_width())
+    click.echo(text, nl=False)
     return OPTIMAL
 
 
 @cli.command()
 @click.argument("source", metavar="CERTIFICATE_OR_SCENARIO")
-def show(source: str) -> int:
+@costs_option
+def show(source: str, costs: Path | None) -> int:
     """Show a schedule: stages, loads, what holds the period up."""
     from formulation.certificate import CertificateError, read_certificate
     from results.replay import certificate_text, scenario_text
@@ -241,11 +255,13 @@ def show(source: str) -> int:
         except CertificateError:
             data = None  # a scenario file then
         if data is not None:
+            if costs is not None:
+                raise click.UsageError("a certificate has its own costs")
             accepted, text = certificate_text(data, screen_width())
             click.echo(text)
             return OPTIMAL if accepted else REFUSED
     with input_errors():
-        click.echo(scenario_text(_load(source), screen_width()))
+        click.echo(scenario_text(_load(source), costs, screen_width()))
     return OPTIMAL
 
 
@@ -256,17 +272,8 @@ def show(source: str) -> int:
     show_default=True,
     help="Workload and package that the rows are variants of.",
 )
-@click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default="period", show_default=True
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="Of CP-SAT, each row; 0 for none.",
-)
+@objective_option
+@time_limit_option("Of CP-SAT, each row; 0 for none.")
 @click.option(
     "--milp-limit",
     type=click.FloatRange(min=0),
@@ -285,7 +292,7 @@ def show(source: str) -> int:
 )
 def headline(
     scenario: str,
-    objective: str,
+    objective: tuple[str, ...],
     time_limit: float,
     milp_limit: float,
     workers: int,
@@ -302,7 +309,7 @@ def headline(
     from results.tables import headline as table
 
     effort = Effort(
-        objective=tuple(objective.split(",")),
+        objective=objective,
         seconds=time_limit or None,
         milp_seconds=milp_limit,
         workers=workers,
@@ -328,6 +335,10 @@ def headline(
         {STOPPED} if stop.is_set() else set()
     )
     return max(codes, default=STOPPED)
+
+
+cli.add_command(layers)
+cli.add_command(pareto)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -10,7 +10,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BAD_INPUT, REFUSED = 1, 4
+# Exit codes of the command.
+OPTIMAL, BAD_INPUT, INFEASIBLE, STOPPED, REFUSED = 0, 1, 2, 3, 4
 
 
 class Refused(click.ClickException):
@@ -31,6 +32,7 @@ def input_errors() -> Iterator[None]:
     from costmodel.table import TableError
     from formulation.certificate import CertificateError
     from formulation.compile import CompileError
+    from formulation.objective import ObjectiveError
     from instances.faults import InstanceError
     from results.record import RecordError
 
@@ -42,6 +44,7 @@ def input_errors() -> Iterator[None]:
         CompileError,
         CertificateError,
         RecordError,
+        ObjectiveError,
     ) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -57,7 +60,7 @@ def engine_errors() -> Iterator[None]:
     Refused
         Instead of the errors by which solving fails loudly.
     """
-    from formulation.solve import DisagreementError
+    from formulation.outcome import DisagreementError
     from results.compare import RefusedError
 
     try:

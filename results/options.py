@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
 
-OBJECTIVES = ("period", "energy", "period,energy", "energy,period")
+DEFAULT_SECONDS = 60.0
 
 
 def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -36,6 +36,39 @@ def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> A
     if path.exists() and not os.access(path, os.W_OK):
         raise click.BadParameter(f"{value} cannot be written", ctx, param)
     return path
+
+
+def objective_parts(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """Return the parts of an objective in their one text."""
+    from formulation.objective import ObjectiveError, parse_objective
+
+    try:
+        return parse_objective(value)
+    except ObjectiveError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+objective_option = click.option(
+    "--objective",
+    callback=objective_parts,
+    default="period",
+    show_default=True,
+    metavar="PARTS",
+    help="Minimised in this order, as period,energy. Parts: period, energy, edp, sums "
+    "such as 2*period+1/3*energy, latency, or latency:2*MODEL:MODEL, the largest.",
+)
+
+
+def time_limit_option(text: str) -> Callable[..., Any]:
+    """Return ``--time-limit``, with its own help."""
+    return click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0),
+        default=DEFAULT_SECONDS,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
 
 
 def fraction_of_gap(ctx: click.Context, param: click.Parameter, value: str) -> Fraction:
@@ -64,6 +97,20 @@ def exact(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
         return Fraction(value)
     except (ValueError, ZeroDivisionError) as error:
         raise click.BadParameter(f"{value!r} is not a number", ctx, param) from error
+
+
+def bandwidth(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """Return a bandwidth exactly as it was written; `None` for inf, no limit."""
+    if value.strip().casefold() == "inf":
+        return None
+    number = exact(ctx, param, value)
+    if not number > 0:
+        raise click.BadParameter(f"{value!r} is not above 0, nor inf", ctx, param)
+    # Counts times the denominator have to stay within 64 bits.
+    if number.denominator > 1000 or number * 1000 < 1:
+        text = f"{value!r} is finer than thousandths"
+        raise click.BadParameter(text, ctx, param)
+    return number
 
 
 def latency_caps(
@@ -100,4 +147,11 @@ def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="JSON alone on stdout."
+)
+
+costs_option = click.option(
+    "--costs",
+    type=click.Path(path_type=Path),
+    metavar="TABLE.csv",
+    help="Cost table to use instead of our own.",
 )

@@ -53,7 +53,11 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
     """
     problem, outcome = solved.prepared.problem, solved.outcome
     worth, data = solved.worth, solved.certificate
-    triples = zip(outcome.objective, outcome.value, outcome.bound, strict=True)
+    energy_pj = solved.energy_parts_pj
+    recomputed = outcome.recomputed
+    parts = zip(
+        outcome.objective, outcome.value, outcome.bound, recomputed, strict=True
+    )
     given = {m.name: m.max_stage for m in problem.models if m.max_stage_given}
     return {
         "scenario": problem.name,
@@ -70,12 +74,17 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
                 "value": value,
                 "bound": bound,
                 "gap": relative_gap(value, bound),
+                "recomputed_bound": exact,
+                "recomputed_gap": relative_gap(value, exact),
             }
-            for quantity, value, bound in triples
+            for quantity, value, bound, exact in parts
         ],
         "period_ticks": None if worth is None else worth.period_ticks,
         "tick_ps": problem.tick_ps,
         "energy_pj": _number(data["energy_pj"]),
+        "energy_parts_pj": None
+        if energy_pj is None
+        else {name: float(amount) for name, amount in energy_pj.items()},
         "throughput_per_s": None
         if worth is None
         else throughput(problem, worth.period_ticks),

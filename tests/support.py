@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from costmodel.build import build_table
 from formulation.compile import compile_problem
+from formulation.objective import parse_part
 from formulation.outcome import Limits, Target
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import ENGINES as REGISTERED
-from formulation.solve import quantity_of
 from tests import oracle
 from tests.tiny_random import tiny_instance
 
@@ -75,7 +75,11 @@ def proved(
     assert answer.schedule is not None
     found = evaluate(problem, answer.schedule, without=without)
     assert found.violations == ()
-    assert answer.value == answer.bound == quantity_of(found, target.quantity)
+    assert (
+        answer.value
+        == answer.bound
+        == parse_part(target.quantity).value(problem, found)
+    )
     return answer.value
 
 

@@ -1,0 +1,133 @@
+"""Axes to branch on (`branch`): what x and y are, and how an engine is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from formulation.pipelined import bounds
+from formulation.staircase import Staircase
+
+if TYPE_CHECKING:
+    from formulation.objective import Part
+    from formulation.outcome import Target
+    from formulation.pipelined.semantics import Evaluation
+    from formulation.problem import Problem
+
+    Values = tuple[int, ...]
+
+
+class Axis(Protocol):
+    """x, y and the objective; see `PeriodEnergy` and `StagesPeriod`."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the objective."""
+
+    def stairs(self) -> Staircase:
+        """Return what is known of x without search."""
+
+    def least(self) -> Target | None:
+        """Return the target whose value is the least x; `None`: it is known."""
+
+    def ask(self, cap: int) -> tuple[Problem, Target]:
+        """Return whose optimum is the least y with x ≤ cap."""
+
+    def place(self, found: Evaluation) -> tuple[int, int]:
+        """Return (x, y) of a schedule."""
+
+    def values(self, x: int, y: int) -> Values:
+        """Return the objective's parts."""
+
+
+def _least_cap(*caps: int | None) -> int | None:
+    given = [cap for cap in caps if cap is not None]
+    return min(given) if given else None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEnergy:
+    """x is the period in ticks, y the energy in quanta.
+
+    Parameters
+    ----------
+    under
+        A target whose caps hold: values of parts before these.
+    """
+
+    p: Problem
+    parts: tuple[Part, ...]
+    under: Target
+    without: frozenset[str]
+
+    def stairs(self) -> Staircase:
+        """`bounds.lower` and `bounds.upper`; the latter no cap makes larger."""
+        caps = [self.under.period_at_most]
+        if "period_cap" not in self.without:
+            caps.append(self.p.period_cap_ticks)
+        first, last = bounds.lower(self.p, self.without), bounds.upper(self.p)
+        return Staircase(first, min(last, _least_cap(*caps) or last))
+
+    def least(self) -> Target | None:
+        """The least period."""
+        return replace(self.under, quantity="period")
+
+    def ask(self, cap: int) -> tuple[Problem, Target]:
+        """The least energy with T ≤ cap."""
+        most = _least_cap(cap, self.under.period_at_most)
+        return self.p, replace(self.under, quantity="energy", period_at_most=most)
+
+    def place(self, found: Evaluation) -> tuple[int, int]:
+        """(period, energy)."""
+        return found.period_ticks, found.energy_quanta
+
+    def values(self, x: int, y: int) -> Values:
+        """Every part of them."""
+        return tuple(part.of(x, y) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class StagesPeriod:
+    """x is the largest weighted number of stages, y the period.
+
+    x = max over the models of weight·(1 + max σ − min σ), so that x·y is the largest
+    weighted latency, and x ≤ cap says that a model needs at most ⌊cap/weight⌋ stages:
+    since only differences of stages matter, a `max_stage`.
+    """
+
+    p: Problem
+    parts: tuple[Part, ...]
+    under: Target
+
+    @property
+    def weights(self) -> dict[int, int]:
+        """Model number → weight."""
+        return self.parts[0].weights(self.p)
+
+    def stairs(self) -> Staircase:
+        """Every model needs one stage, and has `max_stage` + 1 at most."""
+        stages = {m: self.p.models[m].max_stage + 1 for m in self.weights}
+        most = max(k * stages[m] for m, k in self.weights.items())
+        return Staircase(max(self.weights.values()), most)
+
+    def least(self) -> Target | None:
+        """The least x is known well enough."""
+        return None
+
+    def ask(self, cap: int) -> tuple[Problem, Target]:
+        """The least period with so many stages."""
+        models = list(self.p.models)
+        for m, k in self.weights.items():
+            most = min(models[m].max_stage, cap // k - 1)
+            models[m] = replace(models[m], max_stage=most)
+        return replace(self.p, models=tuple(models)), self.under
+
+    def place(self, found: Evaluation) -> tuple[int, int]:
+        """(weighted stages, period)."""
+        period = found.period_ticks
+        spans = [k * found.latency_ticks[m] // period for m, k in self.weights.items()]
+        return max(spans), period
+
+    def values(self, x: int, y: int) -> Values:
+        """The largest weighted latency."""
+        return (x * y,)

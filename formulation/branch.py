@@ -1,0 +1,283 @@
+"""EDP, weighted sums and largest latencies by branching on one axis (MODEL.md §4.6).
+
+An *axis* says what x and y are and how an engine is asked for the least y under a cap
+of x; the objective is a tuple of functions of (x, y), compared part by part, none of
+which falls when x or y rises. Engines only ever minimise y, a quantity of their own;
+all products are formed here, on Python integers.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from formulation.outcome import DisagreementError, Progress
+from formulation.pipelined.semantics import evaluate
+from formulation.staircase import Cell, slice_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from formulation.axes import Axis, Values
+    from formulation.outcome import Answer, Limits, Report, Target
+    from formulation.pipelined.schedule import Schedule
+    from formulation.problem import Problem
+
+    Ask = Callable[[Problem, Target, Limits, Schedule | None], Answer[Schedule]]
+
+# A cell is halved while x alone moves its bound by more than 1/64 of the best value.
+WIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Branched:
+    """What came of it, one engine's word alone.
+
+    Parameters
+    ----------
+    value
+        Of the best schedule, a part each; `None`: there is none.
+    bound
+        Compared part by part, no schedule is below; cut off behind the first part
+        that is below `value`. () if nothing is known.
+    """
+
+    schedule: Schedule | None
+    value: Values | None
+    bound: Values
+    infeasible: bool
+    why_stopped: str
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def aligned(p: Problem, s: Schedule) -> Schedule:
+    """Return the schedule with every model's first stage 0; it is worth the same."""
+    first = [min(s.stage[t] for t in model.tasks) for model in p.models]
+    stages = [x - first[p.tasks[t].model] for t, x in enumerate(s.stage)]
+    return replace(s, stage=tuple(stages))
+
+
+@dataclass
+class _Branch:
+    """One engine at work: its staircase and the best schedule."""
+
+    axis: Axis
+    p: Problem
+    name: str
+    ask: Ask
+    limits: Limits
+    report: Report | None
+    without: frozenset[str]
+    began: float = field(default_factory=time.monotonic)
+    value: Values | None = None
+    schedule: Schedule | None = None
+    why: str = ""
+    given_up: set[int] = field(default_factory=set)
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stairs = self.axis.stairs()
+        self.slice = slice_of(self.limits)
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        if self.limits.seconds is None:
+            return inf
+        return self.limits.seconds - (time.monotonic() - self.began)
+
+    def offer(self, schedule: Schedule) -> None:
+        """Value a schedule by the semantics and keep it.
+
+        Raises
+        ------
+        DisagreementError
+            If it breaks a rule or contradicts a proof.
+        """
+        found = evaluate(self.p, schedule, without=self.without)
+        if found.violations:
+            said = "; ".join(str(v) for v in found.violations)
+            raise DisagreementError(f"{self.name} gave a schedule that breaks {said}")
+        x, y = self.axis.place(found)
+        self.stairs.add(x, y, aligned(self.p, schedule))
+        value = self.axis.values(x, y)
+        if self.value is None or value < self.value:
+            self.value, self.schedule = value, schedule
+
+    def ask_for(self, p: Problem, target: Target, seconds: float, cap: int
+                ) -> Answer[Schedule]:  # fmt: skip
+        """Ask the engine, from the best schedule up to a cap; keep what it says."""
+        seconds = min(seconds, max(0.01, self.left()))
+        limits = replace(self.limits, seconds=seconds, gap=Fraction(0))
+        answer = self.ask(p, target, limits, self.stairs.schedule(cap))
+        self.notes.update(dict.fromkeys(answer.notes))
+        if answer.schedule is not None:
+            self.offer(answer.schedule)
+        if answer.why_stopped != "finished":
+            self.why = answer.why_stopped
+        return answer
+
+    def open(self) -> None:
+        """Bound x from below."""
+        target = self.axis.least()
+        if target is None:
+            return
+        last = self.stairs.last
+        answer = self.ask_for(self.p, target, 8 * self.slice, last)
+        if answer.infeasible:
+            self.stairs.rule_out(last)
+        elif answer.bound is not None:
+            self.stairs.rule_out(answer.bound - 1)
+
+    def settle(self, cap: int) -> None:
+        """Ask for the least y with x ≤ cap.
+
+        Where that is left open, more time is what helps: every later call has twice
+        as much.
+        """
+        p, target = self.axis.ask(cap)
+        answer = self.ask_for(p, target, self.slice, cap)
+        if answer.infeasible:
+            self.stairs.rule_out(cap)
+        elif answer.bound is not None:
+            self.stairs.prove(cap, answer.bound)
+        once = self.limits.deterministic is not None
+        over = answer.why_stopped == "finished" or once
+        if not self.stairs.known(cap):
+            if over:
+                self.given_up.add(cap)
+            self.slice *= 2
+
+    def cells(self) -> list[Cell]:
+        """Return what may hold a better schedule than the best, least bound first.
+
+        A schedule with x in a cell is worth (x, low) or more, and (x, high) is known;
+        x from which (x, low) is no better than the best is cut off.
+        """
+        found = []
+        for cell in self.stairs.cells():
+            a, b, low = cell.first, cell.last, cell.low
+            if self.value is not None:
+                worth = partial(self.axis.values, y=low)
+                b = a + bisect_left(range(a, b + 1), self.value, key=worth) - 1
+            if a <= b:
+                found.append(replace(cell, last=b))
+        return sorted(found, key=lambda c: (self.axis.values(c.first, c.low), c.first))
+
+    def choose(self, cells: list[Cell]) -> int | None:
+        """Return the cap to ask about next; `None` if the engine has given up on all.
+
+        Of the least bound: its middle while x moves the bound much, else its end.
+        """
+        for cell in cells:
+            a, b = cell.first, cell.last
+            middle = (a + b) // 2
+            order = [b, middle, a]
+            if self.value is not None:
+                moved = self.axis.values(b, cell.low)[0]
+                moved -= self.axis.values(a, cell.low)[0]
+                if moved * WIDE > self.value[0]:
+                    order = [middle, b, a]
+            for cap in order:
+                if cap not in self.given_up:
+                    return cap
+        return None
+
+    def bound(self, cells: list[Cell]) -> Values:
+        """Return the bound: the least of the cells', or the value if there are none."""
+        if not cells:
+            return self.value or ()
+        least = self.axis.values(cells[0].first, cells[0].low)
+        if self.value is None:
+            return least[:1] if least[0] > 0 else ()
+        same = 0
+        while least[same] == self.value[same]:
+            same += 1
+        return least[: same + 1] if least[0] > 0 else ()
+
+    def tell(self, bound: Values) -> None:
+        """Report the first part that is not closed, or the last one."""
+        if self.report is None:
+            return
+        n = max(0, len(bound) - 1)
+        value = None if self.value is None else self.value[n]
+        seconds = time.monotonic() - self.began
+        text = self.axis.parts[n].text
+        least = bound[n] if bound else None
+        self.report(Progress(self.name, text, seconds, value, least))
+
+    def stop(self, bound: Values) -> str | None:
+        """Return why to stop now, `None` to go on."""
+        if self.limits.stop is not None and self.limits.stop.is_set():
+            return "interrupted"
+        if self.left() <= 0:
+            return "time limit"
+        if self.value is not None and bound:
+            gap = self.value[0] - bound[0]
+            if self.limits.gap > 0 and gap <= self.limits.gap * self.value[0]:
+                return "gap"
+        return None
+
+    def work(self) -> Branched:
+        """Branch until nothing is left or it is time to stop."""
+        self.open()
+        while True:
+            cells = self.cells()
+            bound = self.bound(cells)
+            self.tell(bound)
+            why = self.stop(bound) if cells else "finished"
+            if why is not None:
+                break
+            cap = self.choose(cells)
+            if cap is None:
+                why = self.why or "finished"
+                break
+            self.settle(cap)
+        return Branched(
+            schedule=self.schedule,
+            value=self.value,
+            bound=bound,
+            infeasible=not cells and self.value is None,
+            why_stopped=why,
+            seconds=time.monotonic() - self.began,
+            notes=tuple(self.notes),
+        )
+
+
+def branch(
+    axis: Axis,
+    p: Problem,
+    name: str,
+    ask: Ask,
+    limits: Limits,
+    *,
+    report: Report | None,
+    hint: Schedule | None,
+    without: frozenset[str],
+) -> Branched:
+    """Minimise the parts of an axis with one engine.
+
+    An engine is never told what it has proved before: should it contradict itself, the
+    staircase notices. Each call has a share of the time, and its bound is enough.
+
+    Parameters
+    ----------
+    name, ask
+        The engine.
+    hint
+        A valid schedule to start from, which keeps the caps of earlier parts.
+
+    Raises
+    ------
+    DisagreementError
+        If a schedule contradicts a proof of the engine, or breaks a rule.
+    """
+    search = _Branch(axis, p, name, ask, limits, report, without)
+    if hint is not None:
+        search.offer(hint)
+    return search.work()

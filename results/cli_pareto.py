@@ -1,0 +1,100 @@
+"""The command `chipsched pareto`. Heavy imports stay inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from results.failures import INFEASIBLE, OPTIMAL, STOPPED, failures
+from results.options import json_option, limits_options, time_limit_option, writable
+
+
+def _figure(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Refuse a figure that could not be drawn, before anything is computed."""
+    path = writable(ctx, param, value)
+    if path is None:
+        return None
+    from results.figures import FORMATS, FigureError, library
+
+    if Path(path).suffix.lower() not in FORMATS:
+        text = f"{value} ends in none of {', '.join(FORMATS)}"
+        raise click.BadParameter(text, ctx, param)
+    try:
+        library()
+    except FigureError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    return path
+
+
+@click.command()
+@click.argument("scenario")
+@click.option(
+    "--engine",
+    type=click.Choice(["cpsat", "milp", "both"]),
+    default="cpsat",
+    show_default=True,
+)
+@time_limit_option("Of it all; 0 for none.")
+@limits_options
+@json_option
+@click.option(
+    "--out",
+    callback=writable,
+    metavar="FILE",
+    help="One JSON line a solve; solves that it holds already are not made again.",
+)
+@click.option("--csv", "csv_file", callback=writable, metavar="FILE", help="Points.")
+@click.option(
+    "--figure", callback=_figure, metavar="FILE", help="PDF, PNG or SVG; matplotlib."
+)
+def pareto(
+    scenario: str,
+    engine: str,
+    time_limit: float,
+    workers: int,
+    seed: int,
+    as_json: bool,
+    out: Path | None,
+    csv_file: Path | None,
+    figure: Path | None,
+) -> int:
+    """Find the exact front of period and energy of SCENARIO."""
+    from formulation.certificate import write_atomically
+    from formulation.outcome import Limits
+    from formulation.pareto import InMemory, front
+    from instances.load import load_instance
+    from results import front as show
+    from results.interrupt import in_background, stop_on_interrupt
+    from results.progress import reporting
+    from results.run import prepare
+
+    with failures(), stop_on_interrupt() as stop, reporting() as report:
+        problem = prepare(load_instance(scenario)).problem
+        kept = InMemory()
+        steps = (
+            kept if out is None else show.StepFile(out, show.header_of(problem, engine))
+        )
+        limits = Limits(
+            seconds=time_limit or None, workers=workers, seed=seed, stop=stop
+        )
+        found = in_background(
+            lambda: front(problem, engine, limits, report, steps=steps)
+        )
+        if csv_file is not None:
+            write_atomically(csv_file, show.as_csv(problem, found))
+        if figure is not None and found.points:
+            from results.figures import draw
+
+            draw(problem, found, figure)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(show.as_json(problem, found), indent=1))
+    else:
+        from results.text import screen_width
+
+        click.echo(show.as_text(problem, found, screen_width()))
+    codes = {"complete": OPTIMAL, "envelope": OPTIMAL, "infeasible": INFEASIBLE}
+    return codes.get(found.status, STOPPED)
