@@ -139,8 +139,7 @@ def best_mappings(
     -------
     tuple of Mapping or None
         For each of `BUDGETS` one for each of `GOALS` (with `hold` once more, for all
-        of L2); `None` where no tiling fits. One mapping found twice is one object.
-        Empty where the chiplet's fixed mapping knows no such layer (A6).
+        of L2); `None` where no tiling fits. Empty for a dilated layer if fixed (A6).
 
     Raises
     ------
@@ -153,9 +152,9 @@ def best_mappings(
     if layer.bounds is None:
         raise ValueError(f"layer {layer.name}: got no loop bounds, expected some")
     nest = nest_of(layer.bounds, samples, layer.op != "matmul")
-    if chiplet.dataflow in FIXED and nest.dilation > 1:
-        return ()
     fixed = chiplet.dataflow in FIXED
+    if fixed and nest.dilation > 1:
+        return ()
     case = Case(
         nest=nest,
         dataflow=None if fixed else dataflow_of(chiplet.dataflow),
@@ -172,10 +171,13 @@ def best_mappings(
     else:
         l1_elements = chiplet.l1_bytes_per_pe // element_bytes
         arrays = searched(case.dataflow, nest, chiplet.num_pes, l1_elements)
-    budgets = [(int(share * chiplet.l2_bytes), False) for share in BUDGETS]
-    if hold:
-        budgets.append((chiplet.l2_bytes, True))
-    return _Search(case, arrays, budgets).best()
+    return _Search(case, arrays, _budgets(chiplet.l2_bytes, hold)).best()
+
+
+def _budgets(l2_bytes: int, hold: bool) -> list[tuple[int, bool]]:
+    """Return bytes of L2, and whether all weights have to be in the working set."""
+    shares = [(int(share * l2_bytes), False) for share in BUDGETS]
+    return [*shares, (l2_bytes, True)] if hold else shares
 
 
 def _fixed(

@@ -108,7 +108,7 @@ def test_the_table_is_built_at_the_own_node() -> None:
         build_table(instance([k], (single(gemm(400, 20, 20)),), tick_ps=1))
         for k in (plain, kind)
     ]
-    [before], [after] = (table.rows["m", "gemm", "ws"] for table in tables)
+    before, after = (table.rows["m", "gemm", "ws"][0] for table in tables)
     assert after.accesses == before.accesses
     exact = before.energy_quanta * ENERGY[16] / ENERGY[45]
     assert abs(after.energy_quanta - exact) < 1  # rounded up twice

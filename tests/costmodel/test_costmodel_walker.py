@@ -201,7 +201,6 @@ def test_two_samples() -> None:
     ("change", "words"),
     [
         ({"split": {"r": 2}}, "split[r]: neither 1 nor all 3"),
-        ({"split": {"y": 4}}, "4 rows is no number of samples of 3"),
         ({"split": {"k": 0}}, "split[k]: got 0"),
         ({"tile": {"k": 3}}, "tile_folds[k]: 3 divides not 4"),
         ({"tile": {"y": 2}}, "tile_folds[y]: a tile has parts of several samples"),
