@@ -106,16 +106,23 @@ def check(certificate: dict[str, Any]) -> Verdict:
     )
 
 
-def check_against(certificate: dict[str, Any], instance: Instance) -> Verdict:
+def check_against(
+    certificate: dict[str, Any], instance: Instance, table: CostTable | None = None
+) -> Verdict:
     """Replay a certificate and compare its hashes with an instance at hand.
 
-    The cost table of `instance` is built anew for that.
+    Parameters
+    ----------
+    table
+        The cost table to compare with; `None`: that of our own cost model, built
+        anew.
     """
-    from costmodel.build import build_table  # slow to import, not always needed
-
     verdict = check(certificate)
     violations, checked = list(verdict.violations), list(verdict.checked)
-    table = build_table(instance)
+    if table is None:
+        from costmodel.build import build_table  # slow to import, not always needed
+
+        table = build_table(instance)
     expected = {
         "instance_sha256": instance_sha256(instance),
         "table_sha256": table.sha256,
