@@ -46,14 +46,7 @@ def _number(text: str | None) -> int | float | None:
 
 
 def _parts(outcome: Outcome[Schedule]) -> list[dict[str, Any]]:
-    """Return quantity, value, bounds and gaps of every part of the objective."""
-    rows = zip(
-        outcome.objective,
-        outcome.value,
-        outcome.bound,
-        outcome.recomputed,
-        strict=True,
-    )
+    columns = (outcome.objective, outcome.value, outcome.bound, outcome.recomputed)
     return [
         {
             "quantity": quantity,
@@ -63,7 +56,7 @@ def _parts(outcome: Outcome[Schedule]) -> list[dict[str, Any]]:
             "recomputed_bound": exact,
             "recomputed_gap": relative_gap(value, exact),
         }
-        for quantity, value, bound, exact in rows
+        for quantity, value, bound, exact in zip(*columns, strict=True)
     ]
 
 
