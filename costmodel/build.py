@@ -300,7 +300,7 @@ def accesses_of(
     A MAC reads two operands and a partial sum in L1 and writes one. What crosses
     the NoC is one access of L2 and, on the way in (sums too), one of L1. Filling and
     emptying L2 is an access each; a refetched partial output is two. What crosses
-    the NoC counts once, whatever it feeds (A28).
+    the NoC counts once, whatever it feeds (A31).
     """
     return {
         "l1/input": macs + found.noc_in,

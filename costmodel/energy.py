@@ -18,7 +18,7 @@ PARTS = ("mac", *LEVELS)
 def energy_parts_pj(
     chiplet: ChipletType, macs: int, accesses: Mapping[str, int]
 ) -> dict[str, Fraction]:
-    """Where the energy on a chiplet goes (A5, A28): `PARTS` -> pJ.
+    """Where the energy on a chiplet goes (A5, A31): `PARTS` -> pJ.
 
     Parameters
     ----------

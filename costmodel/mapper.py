@@ -139,7 +139,8 @@ def best_mappings(
     -------
     tuple of Mapping or None
         For each of `BUDGETS` one for each of `GOALS` (with `hold` once more, for all
-        of L2); `None` where no tiling fits. Empty for a dilated layer if fixed (A6).
+        of L2); `None` where no tiling fits. One mapping found twice is one object.
+        Empty where the chiplet's fixed mapping knows no such layer (A29).
 
     Raises
     ------
@@ -151,11 +152,32 @@ def best_mappings(
     """
     if layer.bounds is None:
         raise ValueError(f"layer {layer.name}: got no loop bounds, expected some")
-    nest = nest_of(layer.bounds, samples, layer.op != "matmul")
-    fixed = chiplet.dataflow in FIXED
-    if fixed and nest.dilation > 1:
+    case = _case(layer, layer.bounds, chiplet, samples, element_bytes, residuals)
+    if case.dataflow is None and case.nest.dilation > 1:
         return ()
-    case = Case(
+    if case.dataflow is None:
+        case, arrays = _fixed(layer, layer.bounds, chiplet, case)
+    else:
+        l1_elements = chiplet.l1_bytes_per_pe // element_bytes
+        arrays = searched(case.dataflow, case.nest, chiplet.num_pes, l1_elements)
+    budgets = [(int(share * chiplet.l2_bytes), False) for share in BUDGETS]
+    if hold:
+        budgets.append((chiplet.l2_bytes, True))
+    return _Search(case, arrays, budgets).best()
+
+
+def _case(
+    layer: Layer,
+    bounds: LoopBounds,
+    chiplet: ChipletType,
+    samples: int,
+    element_bytes: int,
+    residuals: int,
+) -> Case:
+    """Return what the search needs to know of a layer on a chiplet type."""
+    nest = nest_of(bounds, samples, layer.op != "matmul")
+    fixed = chiplet.dataflow in FIXED
+    return Case(
         nest=nest,
         dataflow=None if fixed else dataflow_of(chiplet.dataflow),
         element_bytes=element_bytes,
@@ -165,19 +187,8 @@ def best_mappings(
         bandwidth=chiplet.noc_bytes_per_cycle / element_bytes,
         l1_pj=float(chiplet.l1_energy_pj_per_byte) * element_bytes,
         l2_pj=float(chiplet.l2_energy_pj_per_byte) * element_bytes,
+        noc_pj=float(chiplet.noc_energy_pj_per_byte) * element_bytes,
     )
-    if case.dataflow is None:
-        case, arrays = _fixed(layer, layer.bounds, chiplet, case)
-    else:
-        l1_elements = chiplet.l1_bytes_per_pe // element_bytes
-        arrays = searched(case.dataflow, nest, chiplet.num_pes, l1_elements)
-    return _Search(case, arrays, _budgets(chiplet.l2_bytes, hold)).best()
-
-
-def _budgets(l2_bytes: int, hold: bool) -> list[tuple[int, bool]]:
-    """Return bytes of L2, and whether all weights have to be in the working set."""
-    shares = [(int(share * l2_bytes), False) for share in BUDGETS]
-    return [*shares, (l2_bytes, True)] if hold else shares
 
 
 def _fixed(

@@ -98,7 +98,7 @@ def nest_of(bounds: LoopBounds, samples: int, shared: bool) -> Nest:
         y=b.oy * b.ox if flat else b.oy,
         x=1 if flat else b.ox,
         stride=b.stride,
-        dilation=getattr(b, "dilation", 1),
+        dilation=b.dilation,
     )
 
 

@@ -24,8 +24,7 @@ def compulsory_elements(layer: Layer, samples: int = 1) -> tuple[int, int, int]:
     b = layer.bounds
     if b is None:
         raise ValueError(f"layer {layer.name}: got no loop bounds, expected some")
-    dilation = getattr(b, "dilation", 1)
-    reach_r, reach_s = (b.r - 1) * dilation + 1, (b.s - 1) * dilation + 1
+    reach_r, reach_s = (b.r - 1) * b.dilation + 1, (b.s - 1) * b.dilation + 1
     rows = (b.oy - 1) * min(b.stride, reach_r) + reach_r
     columns = (b.ox - 1) * min(b.stride, reach_s) + reach_s
     inputs = samples * b.groups * b.c * rows * columns

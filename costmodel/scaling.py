@@ -1,4 +1,4 @@
-"""Energies and clock of a chiplet type at another technology node; exact (A30).
+"""Energies and clock of a chiplet type at another technology node; exact (A33).
 
 Stillmaker and Baas, "Scaling equations for the accurate prediction of CMOS device
 performance from 180 nm to 7 nm", Integration 58 (2017), pages 74–81: polynomials
@@ -24,7 +24,7 @@ ENERGIES = (
 )
 
 # nm: nominal volts, energy coefficients, delay coefficients, highest power first;
-# high-performance devices. Where they come from and what was compared: A30.
+# high-performance devices. Where they come from and what was compared: A33.
 _TABLE = {
     7: ("0.7", "0.1776 -0.09097 0.02447", "-28.58 76.6 -70.26 24.69"),
     10: ("0.75", "0.2068 -0.09311 0.02375", "-34.95 93.65 -85.99 30.4"),

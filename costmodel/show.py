@@ -80,14 +80,9 @@ def loop_nest(mapping: Mapping) -> str:
             if d in "rs":
                 turns = bounds[d] // mapping.split[d]
             lines.append(_loop("for", d, turns, "turns"))
-        p, q = nest.stride, nest.dilation
-        lines.append(
-            (
-                "",
-                f"out[g, k, y, x] += in[g, c, {p}y + {q}r, {p}x + {q}s]"
-                " * w[g, k, c, r, s]",
-            )
-        )
+        p, q = (n if n > 1 else "" for n in (nest.stride, nest.dilation))
+        window = f"in[g, c, {p}y + {q}r, {p}x + {q}s]"
+        lines.append(("", f"out[g, k, y, x] += {window} * w[g, k, c, r, s]"))
     return _indented(lines)
 
 

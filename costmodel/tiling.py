@@ -57,8 +57,8 @@ class Case:
         The roofline in cycles; only a fixed mapping needs it (A8).
     bandwidth
         Of the NoC, in elements per cycle.
-    l1_pj, l2_pj
-        Energy of an element.
+    l1_pj, l2_pj, noc_pj
+        Energy of an element in L1, in L2 and on its way over the NoC.
     """
 
     nest: Nest
@@ -70,6 +70,7 @@ class Case:
     bandwidth: Fraction
     l1_pj: float
     l2_pj: float
+    noc_pj: float = 0.0
     fixed: tuple[int, int, int] | None = None
 
 
@@ -298,10 +299,11 @@ def latency(case: Case, compute: Ints, moved: Ints) -> Ints:
 
 
 def energy_of(case: Case, found: Amounts) -> Floats:
-    """Energy in pJ that differs between mappings (A4, A5).
+    """Energy in pJ that differs between mappings (A4, A5, A31).
 
     Without MACs, their operands in L1, and what is filled and drained in any case.
     """
     into = found.noc_in + found.noc_w + found.noc_down
     outside = found.moved + found.again
-    return np.asarray(case.l1_pj * into + case.l2_pj * outside)
+    wires = case.noc_pj * found.moved
+    return np.asarray(case.l1_pj * into + case.l2_pj * outside + wires)

@@ -92,6 +92,7 @@ def everything(layer, kind, samples):
         bandwidth=kind.noc_bytes_per_cycle,
         l1_pj=float(kind.l1_energy_pj_per_byte),
         l2_pj=float(kind.l2_energy_pj_per_byte),
+        noc_pj=float(kind.noc_energy_pj_per_byte),
     )
     arrays = searched(flow, nest, kind.num_pes, kind.l1_bytes_per_pe)
     # A few tilings of many, many of a few: the memory of the test stays small.
@@ -128,7 +129,8 @@ def test_each_goal_is_the_best_at_it(layer, kind) -> None:
         into = moved - mapping.noc_up
         again = mapping.reread_in + mapping.reread_w + 2 * mapping.reread_out
         l1, l2 = kind.l1_energy_pj_per_byte, kind.l2_energy_pj_per_byte
-        return mapping.cycles, l1 * into + l2 * (moved + again), again
+        wires = kind.noc_energy_pj_per_byte * moved
+        return mapping.cycles, l1 * into + l2 * (moved + again) + wires, again
 
     found = best_mappings(layer, kind)
     for start in range(0, len(found), len(GOALS)):

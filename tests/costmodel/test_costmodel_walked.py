@@ -135,7 +135,7 @@ def test_random_mappings_are_as_walked(flow: Dataflow, dilation: int) -> None:
     rng = random.Random(f"{flow.name}{dilation}")
     for number in range(150):
         bounds, samples, shared = layer(rng)
-        nest = replace(nest_of(bounds, samples, shared), dilation=dilation)
+        nest = nest_of(replace(bounds, dilation=dilation), samples, shared)
         one = rng.choice(variants(flow))
         arrays = searched(one, nest, rng.choice((4, 9, 30)), rng.choice((20, 1000)))
         index = np.asarray([rng.randrange(len(arrays.cycles))])
@@ -156,7 +156,8 @@ def test_split_and_held_of_any_size_are_as_walked() -> None:
     rng = random.Random(7)
     for _ in range(300):
         bounds, samples, shared = layer(rng)
-        nest = replace(nest_of(bounds, samples, shared), dilation=rng.randint(1, 2))
+        bounds = replace(bounds, dilation=rng.randint(1, 2))
+        nest = nest_of(bounds, samples, shared)
         one = rng.choice(variants(rng.choice(FAMILIES + ODD)))
         split = {d: 1 for d in "gkcrsyx"}
         held = dict(split)

@@ -197,6 +197,14 @@ def test_two_samples() -> None:
     assert alone.noc_input == 4 + 6 + 4
 
 
+def test_rows_beyond_whole_samples_idle() -> None:
+    # 3 samples of 2 rows: on 5 PEs 2 samples at a time, the last PE has no work.
+    loops = layer(n=3, y=2, c=2)
+    four, five = (walk(loops, mapping(loops, {"y": pes})) for pes in (4, 5))
+    assert four == five
+    assert (five.compute_cycles, five.noc_input) == (2 * 2, 3 * 2 * 2)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
