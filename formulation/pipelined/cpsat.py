@@ -16,6 +16,7 @@ from formulation.pipelined.cpsat_build import (
     read,
 )
 from formulation.pipelined.cpsat_cuts import by_cuts, cuttable, polish
+from formulation.pipelined.cpsat_energy import by_energy, energy_cuttable
 from formulation.pipelined.cpsat_search import Search, complete, solve_relaxed
 from formulation.pipelined.semantics import evaluate
 
@@ -98,6 +99,8 @@ def _search(
             by_cuts(search, strengthenings)
             if not p.contiguous:
                 polish(search, strengthenings)
+        if energy_cuttable(search, strengthenings):
+            by_energy(search, strengthenings)
         if not search.enough:
             why = _relaxed(search, strengthenings, tune)
     if why != "infeasible" and not search.enough:

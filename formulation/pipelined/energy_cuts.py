@@ -1,0 +1,382 @@
+"""What ways to cut cost in energy, by interval: a relaxation of ``contiguous``.
+
+MODEL.md §4.6. Every model has one interval of layers, maybe empty, on each chiplet.
+Of an interval there are five numbers, its `Sums`; of all intervals on a chiplet they
+are added, but of the peaks the largest counts. Then
+
+    energy on c ≥ least + max(−refund, price·(weight + peak − L2)),
+
+with one price per byte of L2, that of reading a byte of DRAM. So two models meet only
+in that maximum, and the best way of one model beside a way of the other one is a
+shortest path over (chiplets used, layers done).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, permutations
+from math import comb, factorial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from formulation.pipelined.bounds import fitting, lower
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from formulation.problem import Problem, ProblemModel
+
+    Array = NDArray[np.int64]
+
+FAR = 2**53  # stands for "not possible"; more than any energy that is looked at
+MOST_ENERGY = 2**51  # energy units of a problem that is looked at
+MOST_LAYERS = 256  # of a model: so many times FAR still fit 64 bits
+LEVELS = 160  # of the peak
+MOST_WAYS = 1_500_000  # of one model, before equal ones are dropped
+Interval = tuple[int, int, int]  # chiplet, first layer, layer after the last
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Numbers of every interval [chiplet, from, to] of a model; all may only be less.
+
+    Parameters
+    ----------
+    least
+        Energy units with every weight that fits resident at no cost of L2 beyond
+        the price, no limit on the peak, crossing tensors at their least price.
+    weight
+        Bytes of the weights that may be resident.
+    peak
+        Bytes by which the peak counts at the price.
+    refund
+        Energy units of `least` that are not spent where L2 is left over.
+    ticks
+        Σ min d(l).
+    """
+
+    least: Array
+    weight: Array
+    peak: Array
+    refund: Array
+    ticks: Array
+
+
+def prices(p: Problem) -> Array:
+    """Return energy units per byte that a chiplet reads through its interface."""
+    return np.array([c.reads[c.home].energy for c in p.chiplets], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A tensor between layers of a model, counted from 0."""
+
+    tensor: int
+    producer: int
+    last: int
+    readers: tuple[int, ...]
+    bytes: int
+
+
+def _moved(p: Problem, model: ProblemModel) -> list[_Moved]:
+    """Return the tensors between layers, by their last consumer."""
+    found = []
+    for u, tensor in enumerate(p.tensors):
+        i = tensor.producer
+        if i is not None and tensor.model == p.tasks[model.first].model:
+            readers = tuple(j - model.first for j in tensor.consumers)
+            if readers and tensor.bytes:
+                i -= model.first
+                found.append(_Moved(u, i, max(readers), readers, tensor.bytes))
+    return sorted(found, key=lambda x: x.last)
+
+
+def sums(p: Problem, model: ProblemModel) -> Sums:
+    """Return the numbers of all intervals of a model (proofs: MODEL.md §4.6)."""
+    n, size = len(p.chiplets), model.last - model.first + 1
+    shape = (n, size + 1, size + 1)
+    weight, ticks, refund = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    least, peak = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    for c in range(n):
+        some = [fitting(p, t, c) for t in model.tasks]
+        kept = [max((k.resident_bytes for k in ks), default=0) for ks in some]
+        busy = [min((k.ticks for k in ks), default=0) for ks in some]
+        weight[c], ticks[c] = _between(kept), _between(busy)
+        least[c], peak[c] = _peaks(p, model, c)
+        far = _between([0 if ks else 1 for ks in some]) > 0
+        for moved in _moved(p, model):
+            _crossing(p, c, moved, least[c], refund[c])
+        least[c][far] = FAR
+    return Sums(least, weight, peak, refund, ticks)
+
+
+def _between(values: list[int]) -> Array:
+    """Return the sums [from, to] of consecutive values."""
+    line = np.concatenate([[0], np.cumsum(np.array(values, dtype=np.int64))])
+    rows: Array = np.maximum(line[None, :] - line[:, None], 0).astype(np.int64)
+    return rows
+
+
+def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
+    """Return least energy and priced peak [from, to] of the intervals on c.
+
+    φ(P) = Σ_l min of energy + price·(resident − what may be resident), over choices
+    with working set + inner tensors live ≤ P. The priced peak is (min over P of
+    φ(P) + price·P − least φ) / price. P goes in steps, rounded down.
+    """
+    size, price = model.last - model.first + 1, int(prices(p)[c])
+    step = -(-max(1, p.chiplets[c].l2_bytes) // LEVELS)
+    levels = np.arange(LEVELS + 1, dtype=np.int64) * step
+    options = []
+    for t in model.tasks:
+        some = fitting(p, t, c)
+        kept = max((k.resident_bytes for k in some), default=0)
+        options.append(
+            [(k.ws_bytes, k.energy + price * (k.resident_bytes - kept)) for k in some]
+        )
+    least = np.zeros((size + 1, size + 1), dtype=np.int64)
+    peak = np.zeros_like(least)
+    moved = _moved(p, model)
+    for a in range(size):
+        live, inner = [0] * size, [x for x in moved if x.producer >= a]
+        phi = np.zeros((size, LEVELS + 1), dtype=np.int64)
+        for b in range(a + 1, size + 1):
+            changed = {b - 1}
+            while inner and inner[0].last < b:
+                tensor = inner.pop(0)
+                for k in range(tensor.producer, tensor.last + 1):
+                    live[k] += tensor.bytes
+                    changed.add(k)
+            for k in changed:
+                phi[k] = _by_level(options[k], live[k], step, p.residents_only)
+            total = phi[a:b].sum(axis=0)
+            least[a, b] = total[-1]
+            saved = int((total - total[-1] + price * levels).min())
+            peak[a, b] = saved // max(1, price)
+    return least, peak
+
+
+def _by_level(
+    options: list[tuple[int, int]], live: int, step: int, free: bool
+) -> Array:
+    """Return the least energy of a layer for every level of the peak."""
+    best = np.full(LEVELS + 1, FAR, dtype=np.int64)
+    for working_set, energy in options:
+        level = 0 if free else min((working_set + live) // step, LEVELS)
+        best[level:] = np.minimum(best[level:], energy)
+    return best
+
+
+def _crossing(p: Problem, c: int, x: _Moved, least: Array, refund: Array) -> None:
+    """Add what a tensor costs an interval on c that it leaves or reaches.
+
+    It leaves: written to DRAM, or 2 copies (``serial``: 1) at the price. It reaches:
+    read by every consumer, or 2 copies at the price and the last link.
+    """
+    chiplet, price = p.chiplets[c], int(prices(p)[c])
+    room = 0 if p.residents_only else price * x.bytes
+    written = 0 if p.tensors[x.tensor].output else chiplet.write.energy * x.bytes
+    leave = min(written, room if p.serial else 2 * room)
+    inside = (slice(0, x.producer + 1), slice(x.producer + 1, x.last + 1))
+    least[inside] += leave
+    refund[inside] += leave
+    read = min(flow.energy for flow in chiplet.reads) * x.bytes
+    links = [
+        p.links[route[-1]].energy if route else 0
+        for d, route in enumerate(row[c] for row in p.routes)
+        if d != c
+    ]
+    link = min(links, default=0) * x.bytes
+    for a in range(x.producer + 1, x.last + 1):
+        for b in range(a + 1, least.shape[1]):
+            readers = sum(a <= j < b for j in x.readers)
+            reach = min(readers * read, 2 * room + link) if readers else 0
+            least[a, b] += reach
+            refund[a, b] += reach - min(reach, link)
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Ways of the model that is enumerated: intervals and their sums by chiplet.
+
+    Parameters
+    ----------
+    first, stop
+        Interval of way and chiplet; 0, 0 if it has none.
+    least
+        Energy units by way.
+    parts
+        [way, 4·chiplets]: weight, peak, −refund, ticks: less of each costs less.
+    """
+
+    first: Array
+    stop: Array
+    least: Array
+    parts: Array
+
+
+def _others(model: ProblemModel | None, n: int, of: Sums | None) -> Others:
+    """Return all ways of a model; without a model one, of nothing."""
+    if model is None or of is None:
+        none, zero = np.zeros((1, n), dtype=np.int64), np.zeros(1, dtype=np.int64)
+        return Others(none, none, zero, np.zeros((1, 4 * n), dtype=np.int64))
+    size, found = model.last - model.first + 1, []
+    inner = list(combinations_with_replacement(range(size + 1), n - 1))
+    stops = np.array(inner, dtype=np.int64).reshape(len(inner), n - 1)
+    first = np.hstack([np.zeros((len(stops), 1), dtype=np.int64), stops])
+    stop = np.hstack([stops, np.full((len(stops), 1), size, dtype=np.int64)])
+    for order in permutations(range(n)):
+        both = np.zeros((len(stops), 2 * n), dtype=np.int64)
+        for k, c in enumerate(order):
+            some = first[:, k] < stop[:, k]
+            both[some, c], both[some, n + c] = first[some, k], stop[some, k]
+        found.append(both)
+    every = np.unique(np.vstack(found), axis=0)
+    first, stop = every[:, :n], every[:, n:]
+    columns = [
+        np.stack([row[c, first[:, c], stop[:, c]] for c in range(n)], axis=1)
+        for row in (of.least, of.weight, of.peak, -of.refund, of.ticks)
+    ]
+    least = columns[0].sum(axis=1)
+    able = np.flatnonzero(least < FAR)
+    return Others(first[able], stop[able], least[able], np.hstack(columns[1:])[able])
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyCutter:
+    """The relaxation of one problem.
+
+    Parameters
+    ----------
+    model, sums
+        The larger model, whose ways are paths, and its numbers.
+    other, others
+        The smaller model, if there are two, and all its ways.
+    most_ticks
+        No chiplet may be busy longer; `None`: no limit.
+    fixed
+        Energy units of every schedule on top.
+    """
+
+    p: Problem
+    model: ProblemModel
+    sums: Sums
+    other: ProblemModel | None
+    others: Others
+    most_ticks: int | None
+    fixed: int
+
+    def bound(self, ways: Array) -> int | None:
+        """Return a bound on all with one of these ways of the other model.
+
+        `None`: there is no such way.
+        """
+        table = self._paths(self.others.parts[ways].min(axis=0))[1]
+        value = int(table[:, -1].min())
+        least = int(self.others.least[ways].min())
+        return None if value >= FAR // 2 else self.fixed + least + value
+
+    def _paths(self, parts: Array) -> tuple[Array, Array]:
+        """Return energies of the larger model beside parts of the other one.
+
+        [chiplet, from, to], what an interval costs more than none; and the least
+        [set of chiplets, layers done], at most `FAR`.
+        """
+        n, rows = len(self.p.chiplets), self.sums
+        weight, peak, back, ticks = parts.reshape(4, n, 1, 1)
+        l2 = np.array([c.l2_bytes for c in self.p.chiplets]).reshape(n, 1, 1)
+        over = rows.weight + weight + np.maximum(rows.peak, peak) - l2
+        price = prices(self.p).reshape(n, 1, 1)
+        costs: Array = rows.least + np.maximum(back - rows.refund, price * over)
+        if self.most_ticks is not None:
+            costs[rows.ticks + ticks > self.most_ticks] = FAR
+        none = costs[:, 0, 0].copy()
+        costs -= none.reshape(n, 1, 1)
+        costs[:, *np.tril_indices(costs.shape[1])] = FAR
+        table = np.full((2**n, costs.shape[1]), FAR, dtype=np.int64)
+        table[0, 0] = min(FAR, int(none.sum()))
+        for used in range(1, 2**n):
+            for c in range(n):
+                if used >> c & 1:
+                    before = table[used ^ (1 << c)]
+                    steps = (costs[c] + before[:, None]).min(axis=0)
+                    np.minimum(table[used], steps, out=table[used])
+        return costs, table
+
+    def chiplets(self, way: int, most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield all whole ways of value ≤ `most` with one way of the other model.
+
+        As (value, chiplet of every layer); the first one is a best one.
+        """
+        costs, table = self._paths(self.others.parts[way])
+        fixed = self.fixed + int(self.others.least[way])
+        for used in np.argsort(table[:, -1], kind="stable").tolist():
+            todo: list[tuple[int, int, int, tuple[Interval, ...]]]
+            todo = [(used, table.shape[1] - 1, fixed, ())]
+            while todo:
+                left, end, spent, path = todo.pop()
+                if not left:
+                    if not end:
+                        yield spent + int(table[0, 0]), self._spread(way, path)
+                    continue
+                steps = []
+                for c in range(costs.shape[0]):
+                    if left >> c & 1:
+                        rest, own = left ^ (1 << c), costs[c, :end, end]
+                        value = spent + own + table[rest, :end]
+                        for a in np.flatnonzero(value <= most).tolist():
+                            more = (rest, a, spent + int(own[a]), ((c, a, end), *path))
+                            steps.append((int(value[a]), more))
+                steps.sort(reverse=True)
+                todo += [step for _, step in steps]
+
+    def _spread(self, way: int, path: tuple[Interval, ...]) -> tuple[int, ...]:
+        """Return a chiplet for every layer."""
+        chiplet = [0] * len(self.p.tasks)
+        for c, a, b in path:
+            for t in range(self.model.first + a, self.model.first + b):
+                chiplet[t] = c
+        if self.other is not None:
+            rows = zip(self.others.first[way], self.others.stop[way], strict=True)
+            for c, (a, b) in enumerate(rows):
+                for t in range(self.other.first + int(a), self.other.first + int(b)):
+                    chiplet[t] = c
+        return tuple(chiplet)
+
+
+def energy_cutter(
+    p: Problem, without: frozenset[str], most_ticks: int | None
+) -> EnergyCutter | None:
+    """Return the relaxation of a problem whose periods are at most `most_ticks`.
+
+    `None` where it does not apply: more than two models, more ways or layers than
+    are worth looking at, energies beyond 2^51 units.
+    """
+    n = len(p.chiplets)
+    models = sorted(p.models, key=lambda m: m.first - m.last)
+    sizes = [m.last - m.first + 1 for m in models]
+    if len(models) > 2 or sizes[0] > MOST_LAYERS or n > 6:
+        return None
+    if len(models) == 2 and comb(sizes[1] + n - 1, n - 1) * factorial(n) > MOST_WAYS:
+        return None
+    caps = [most_ticks, p.period_cap_ticks, *(m.latency_cap_ticks for m in p.models)]
+    tightest = min((cap for cap in caps if cap is not None), default=None)
+    found = [sums(p, m) for m in models]
+    fixed = p.static_energy * lower(p, without)
+    if fixed + sum(_worst(p, x) for x in found) > MOST_ENERGY:
+        return None
+    other = models[1] if len(models) == 2 else None
+    others = _others(other, n, found[1] if other is not None else None)
+    if not others.least.size:
+        return None
+    return EnergyCutter(p, models[0], found[0], other, others, tightest, fixed)
+
+
+def _worst(p: Problem, of: Sums) -> int:
+    """Return more than any finite sum of a model's numbers can reach."""
+    able = of.least[of.least < FAR]
+    over = max(int(x) for x in prices(p)) * int(of.weight.max() + of.peak.max())
+    return int(np.abs(able).max()) * len(p.chiplets) + over + int(of.refund.max())
