@@ -14,7 +14,7 @@ shortest path over (chiplets used, layers done).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, permutations
+from itertools import combinations, permutations
 from math import comb, factorial
 from typing import TYPE_CHECKING
 
@@ -224,18 +224,16 @@ def _others(model: ProblemModel | None, n: int, of: Sums | None) -> Others:
         none, zero = np.zeros((1, n), dtype=np.int64), np.zeros(1, dtype=np.int64)
         return Others(none, none, zero, np.zeros((1, 4 * n), dtype=np.int64))
     size, found = model.last - model.first + 1, []
-    inner = list(combinations_with_replacement(range(size + 1), n - 1))
-    stops = np.array(inner, dtype=np.int64).reshape(len(inner), n - 1)
-    first = np.hstack([np.zeros((len(stops), 1), dtype=np.int64), stops])
-    stop = np.hstack([stops, np.full((len(stops), 1), size, dtype=np.int64)])
-    for order in permutations(range(n)):
-        both = np.zeros((len(stops), 2 * n), dtype=np.int64)
-        for k, c in enumerate(order):
-            some = first[:, k] < stop[:, k]
-            both[some, c], both[some, n + c] = first[some, k], stop[some, k]
-        found.append(both)
-    every = np.unique(np.vstack(found), axis=0)
-    first, stop = every[:, :n], every[:, n:]
+    for used in range(1, n + 1):
+        inner = list(combinations(range(1, size), used - 1))
+        stops = np.array(inner, dtype=np.int64).reshape(len(inner), used - 1)
+        first = np.pad(stops, ((0, 0), (1, 0)))
+        stop = np.pad(stops, ((0, 0), (0, 1)), constant_values=size)
+        for order in permutations(range(n), used):
+            both = np.zeros((2, len(stops), n), dtype=np.int64)
+            both[:, :, list(order)] = first, stop
+            found.append(both)
+    first, stop = np.concatenate(found, axis=1)
     columns = [
         np.stack([row[c, first[:, c], stop[:, c]] for c in range(n)], axis=1)
         for row in (of.least, of.weight, of.peak, -of.refund, of.ticks)
@@ -274,23 +272,32 @@ class EnergyCutter:
 
         `None`: there is no such way.
         """
-        table = self._paths(self.others.parts[ways].min(axis=0))[1]
-        value = int(table[:, -1].min())
-        least = int(self.others.least[ways].min())
-        return None if value >= FAR // 2 else self.fixed + least + value
+        n = len(self.p.chiplets)
+        parts, least = self.others.parts[ways], self.others.least[ways]
+        low, high = parts.min(axis=0), parts[:, :n].max(axis=0)
+        price = int(prices(self.p).min())
+        value = int(self._paths(low, high, price)[1][:, -1].min())
+        rest = int((least + price * parts[:, :n].sum(axis=1)).min()) - price * n
+        return None if value >= FAR // 2 else self.fixed + rest + value
 
-    def _paths(self, parts: Array) -> tuple[Array, Array]:
+    def _paths(self, parts: Array, most: Array, worth: int) -> tuple[Array, Array]:
         """Return energies of the larger model beside parts of the other one.
 
         [chiplet, from, to], what an interval costs more than none; and the least
-        [set of chiplets, layers done], at most `FAR`.
+        [set of chiplets, layers done], at most `FAR`. The other model's weights are
+        between `parts` and `most`, each byte worth some energy, and as many of them
+        as is best.
         """
         n, rows = len(self.p.chiplets), self.sums
         weight, peak, back, ticks = parts.reshape(4, n, 1, 1)
         l2 = np.array([c.l2_bytes for c in self.p.chiplets]).reshape(n, 1, 1)
-        over = rows.weight + weight + np.maximum(rows.peak, peak) - l2
+        over = rows.weight + np.maximum(rows.peak, peak) - l2
         price = prices(self.p).reshape(n, 1, 1)
-        costs: Array = rows.least + np.maximum(back - rows.refund, price * over)
+        back = back - rows.refund
+        taken = back // np.maximum(price, 1) - over
+        taken = np.minimum(np.maximum(taken, weight), most.reshape(n, 1, 1))
+        costs: Array = rows.least + np.maximum(back, price * (over + taken))
+        costs -= worth * taken
         if self.most_ticks is not None:
             costs[rows.ticks + ticks > self.most_ticks] = FAR
         none = costs[:, 0, 0].copy()
@@ -311,7 +318,8 @@ class EnergyCutter:
 
         As (value, chiplet of every layer); the first one is a best one.
         """
-        costs, table = self._paths(self.others.parts[way])
+        parts = self.others.parts[way]
+        costs, table = self._paths(parts, parts[: len(self.p.chiplets)], 0)
         fixed = self.fixed + int(self.others.least[way])
         for used in np.argsort(table[:, -1], kind="stable").tolist():
             todo: list[tuple[int, int, int, tuple[Interval, ...]]]
