@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from formulation.pipelined.cpsat_search import (
     stopped,
 )
 from formulation.pipelined.energy_cuts import EnergyCutter, energy_cutter, prices
+from formulation.pipelined.energy_ways import WholeWays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +68,14 @@ class _Branching:
     heap: list[Node] = field(default_factory=list)
     number: Iterator[int] = field(default_factory=count)
     settled: dict[tuple[int, ...], bool] = field(default_factory=dict)
+    tight: set[tuple[int, ...]] = field(default_factory=set)
     solving: float = 0.0
     nodes: int = 0
     turn: bool = True
+
+    def __post_init__(self) -> None:
+        """Begin with all ways."""
+        self.whole = WholeWays(self.by)
 
     def run(self) -> None:
         """Branch until everything is settled, or time or patience is over."""
@@ -89,9 +95,8 @@ class _Branching:
             if not self._open(bound):
                 break
             if isinstance(best, tuple):
-                if not self._solve(best):
+                if not self._settle(best, bound):
                     return
-                heappop(self.heap)
             elif self.turn and self.solving <= spent / 2:
                 self._dive()
             elif not self._expand():
@@ -189,6 +194,19 @@ class _Branching:
             node = some[0] if some else None
             for other in some[1:]:
                 self._put(other)
+
+    def _settle(self, chiplet: tuple[int, ...], bound: int) -> bool:
+        """Raise the bound of the best whole way, or solve it; whether that worked."""
+        if chiplet not in self.tight:
+            self.tight.add(chiplet)
+            better = self.whole.bound(chiplet)
+            if better > bound:
+                heapreplace(self.heap, (better, next(self.number), chiplet))
+                return True
+        if not self._solve(chiplet):
+            return False
+        heappop(self.heap)
+        return True
 
     def _solve(self, chiplet: tuple[int, ...]) -> bool:
         """Look for a better schedule of a whole way; whether that is settled."""

@@ -128,15 +128,9 @@ def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
     φ(P) + price·P − least φ) / price. P goes in steps, rounded down.
     """
     size, price = model.last - model.first + 1, int(prices(p)[c])
-    step = -(-max(1, p.chiplets[c].l2_bytes) // LEVELS)
-    levels = np.arange(LEVELS + 1, dtype=np.int64) * step
-    options = []
-    for t in model.tasks:
-        some = fitting(p, t, c)
-        kept = max((k.resident_bytes for k in some), default=0)
-        options.append(
-            [(k.ws_bytes, k.energy + price * (k.resident_bytes - kept)) for k in some]
-        )
+    levels = levels_of(p, c)
+    step = int(levels[1])
+    options = [_options(p, t, c) for t in model.tasks]
     least = np.zeros((size + 1, size + 1), dtype=np.int64)
     peak = np.zeros_like(least)
     moved = _moved(p, model)
@@ -157,6 +151,39 @@ def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
             saved = int((total - total[-1] + price * levels).min())
             peak[a, b] = saved // max(1, price)
     return least, peak
+
+
+def levels_of(p: Problem, c: int) -> Array:
+    """Return the levels of the peak on a chiplet in bytes, from 0 to at least L2."""
+    step = -(-max(1, p.chiplets[c].l2_bytes) // LEVELS)
+    found: Array = np.arange(LEVELS + 1, dtype=np.int64) * step
+    return found
+
+
+def _options(p: Problem, t: int, c: int) -> list[tuple[int, int]]:
+    """Return (working set, energy + price·(resident − what may be)) of choices."""
+    some, price = fitting(p, t, c), int(prices(p)[c])
+    kept = max((k.resident_bytes for k in some), default=0)
+    return [(k.ws_bytes, k.energy + price * (k.resident_bytes - kept)) for k in some]
+
+
+def phi(p: Problem, model: ProblemModel, of: Sums, c: int, layers: list[int]) -> Array:
+    """Return φ of consecutive layers on c by level, and their crossing tensors.
+
+    As in `least`, which is the last level.
+    """
+    a, b = layers[0] - model.first, layers[-1] + 1 - model.first
+    live = [0] * (b - a)
+    for x in _moved(p, model):
+        if x.producer >= a and x.last < b:
+            for k in range(x.producer, x.last + 1):
+                live[k - a] += x.bytes
+    step = int(levels_of(p, c)[1])
+    total = np.zeros(LEVELS + 1, dtype=np.int64)
+    for t, held in zip(layers, live, strict=True):
+        total += _by_level(_options(p, t, c), held, step, p.residents_only)
+    total += int(of.least[c, a, b]) - int(total[-1])
+    return total
 
 
 def _by_level(
@@ -218,11 +245,12 @@ class Others:
     parts: Array
 
 
-def _others(model: ProblemModel | None, n: int, of: Sums | None) -> Others:
+def _others(other: tuple[ProblemModel, Sums] | None, n: int) -> Others:
     """Return all ways of a model; without a model one, of nothing."""
-    if model is None or of is None:
+    if other is None:
         none, zero = np.zeros((1, n), dtype=np.int64), np.zeros(1, dtype=np.int64)
         return Others(none, none, zero, np.zeros((1, 4 * n), dtype=np.int64))
+    model, of = other
     size, found = model.last - model.first + 1, []
     for used in range(1, n + 1):
         inner = list(combinations(range(1, size), used - 1))
@@ -252,7 +280,7 @@ class EnergyCutter:
     model, sums
         The larger model, whose ways are paths, and its numbers.
     other, others
-        The smaller model, if there are two, and all its ways.
+        The smaller model, if there are two, its numbers and all its ways.
     most_ticks
         No chiplet may be busy longer; `None`: no limit.
     fixed
@@ -262,10 +290,16 @@ class EnergyCutter:
     p: Problem
     model: ProblemModel
     sums: Sums
-    other: ProblemModel | None
+    other: tuple[ProblemModel, Sums] | None
     others: Others
     most_ticks: int | None
     fixed: int
+
+    @property
+    def both(self) -> tuple[tuple[ProblemModel, Sums], ...]:
+        """The models with their numbers."""
+        first = (self.model, self.sums)
+        return (first,) if self.other is None else (first, self.other)
 
     def bound(self, ways: Array) -> int | None:
         """Return a bound on all with one of these ways of the other model.
@@ -345,12 +379,12 @@ class EnergyCutter:
         """Return a chiplet for every layer."""
         chiplet = [0] * len(self.p.tasks)
         for c, a, b in path:
-            for t in range(self.model.first + a, self.model.first + b):
+            for t in self.model.tasks[a:b]:
                 chiplet[t] = c
         if self.other is not None:
             rows = zip(self.others.first[way], self.others.stop[way], strict=True)
             for c, (a, b) in enumerate(rows):
-                for t in range(self.other.first + int(a), self.other.first + int(b)):
+                for t in self.other[0].tasks[int(a) : int(b)]:
                     chiplet[t] = c
         return tuple(chiplet)
 
@@ -376,8 +410,8 @@ def energy_cutter(
     fixed = p.static_energy * lower(p, without)
     if fixed + sum(_worst(p, x) for x in found) > MOST_ENERGY:
         return None
-    other = models[1] if len(models) == 2 else None
-    others = _others(other, n, found[1] if other is not None else None)
+    other = (models[1], found[1]) if len(models) == 2 else None
+    others = _others(other, n)
     if not others.least.size:
         return None
     return EnergyCutter(p, models[0], found[0], other, others, tightest, fixed)
