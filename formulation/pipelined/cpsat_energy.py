@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_NODES = 100_000  # sets of ways that are looked at
 MOST_SOLVED = 2_000  # ways that CP-SAT is asked for
 MOST_KEPT = 100_000  # whole ways in the list
-PROOF, START = 0.8, 0.25  # of the time, with ``contiguous`` and without
+PROOF, START = 0.9, 0.25  # of the time, with ``contiguous`` and without
 WAY_SECONDS = 10.0
 
 Node = tuple[int, int, "Array | tuple[int, ...]"]
@@ -200,7 +200,7 @@ class _Branching:
         if chiplet not in self.tight:
             self.tight.add(chiplet)
             better = self.whole.bound(chiplet)
-            if better > bound:
+            if better is not None and better > bound:
                 heapreplace(self.heap, (better, next(self.number), chiplet))
                 return True
         if not self._solve(chiplet):

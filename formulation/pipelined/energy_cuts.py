@@ -128,9 +128,9 @@ def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
     φ(P) + price·P − least φ) / price. P goes in steps, rounded down.
     """
     size, price = model.last - model.first + 1, int(prices(p)[c])
-    levels = levels_of(p, c)
-    step = int(levels[1])
-    options = [_options(p, t, c) for t in model.tasks]
+    step = -(-max(1, p.chiplets[c].l2_bytes) // LEVELS)
+    levels = np.arange(LEVELS + 1, dtype=np.int64) * step
+    options = [options_of(p, t, c)[1] for t in model.tasks]
     least = np.zeros((size + 1, size + 1), dtype=np.int64)
     peak = np.zeros_like(least)
     moved = _moved(p, model)
@@ -153,37 +153,26 @@ def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
     return least, peak
 
 
-def levels_of(p: Problem, c: int) -> Array:
-    """Return the levels of the peak on a chiplet in bytes, from 0 to at least L2."""
-    step = -(-max(1, p.chiplets[c].l2_bytes) // LEVELS)
-    found: Array = np.arange(LEVELS + 1, dtype=np.int64) * step
-    return found
+def options_of(p: Problem, t: int, c: int) -> tuple[int, list[tuple[int, int]]]:
+    """Return the bytes that may be resident, and what choices take.
 
-
-def _options(p: Problem, t: int, c: int) -> list[tuple[int, int]]:
-    """Return (working set, energy + price·(resident − what may be)) of choices."""
+    Per choice that fits L2 alone: working set, energy + price·(resident − these bytes).
+    """
     some, price = fitting(p, t, c), int(prices(p)[c])
     kept = max((k.resident_bytes for k in some), default=0)
-    return [(k.ws_bytes, k.energy + price * (k.resident_bytes - kept)) for k in some]
+    return kept, [
+        (k.ws_bytes, k.energy + price * (k.resident_bytes - kept)) for k in some
+    ]
 
 
-def phi(p: Problem, model: ProblemModel, of: Sums, c: int, layers: list[int]) -> Array:
-    """Return φ of consecutive layers on c by level, and their crossing tensors.
-
-    As in `least`, which is the last level.
-    """
-    a, b = layers[0] - model.first, layers[-1] + 1 - model.first
+def live_bytes(p: Problem, model: ProblemModel, a: int, b: int) -> list[int]:
+    """Return the bytes of inner tensors live across the layers from a to before b."""
     live = [0] * (b - a)
     for x in _moved(p, model):
         if x.producer >= a and x.last < b:
             for k in range(x.producer, x.last + 1):
                 live[k - a] += x.bytes
-    step = int(levels_of(p, c)[1])
-    total = np.zeros(LEVELS + 1, dtype=np.int64)
-    for t, held in zip(layers, live, strict=True):
-        total += _by_level(_options(p, t, c), held, step, p.residents_only)
-    total += int(of.least[c, a, b]) - int(total[-1])
-    return total
+    return live
 
 
 def _by_level(
@@ -294,12 +283,6 @@ class EnergyCutter:
     others: Others
     most_ticks: int | None
     fixed: int
-
-    @property
-    def both(self) -> tuple[tuple[ProblemModel, Sums], ...]:
-        """The models with their numbers."""
-        first = (self.model, self.sums)
-        return (first,) if self.other is None else (first, self.other)
 
     def bound(self, ways: Array) -> int | None:
         """Return a bound on all with one of these ways of the other model.
