@@ -19,19 +19,20 @@ from formulation.pipelined.cpsat_search import (
     solve_relaxed,
     stopped,
 )
-from formulation.pipelined.energy_cuts import EnergyCutter, energy_cutter, prices
+from formulation.pipelined.energy_cuts import EnergyCutter, energy_cutter
+from formulation.pipelined.energy_sums import prices
 from formulation.pipelined.energy_ways import WholeWays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from formulation.pipelined.energy_cuts import Array
+    from formulation.pipelined.energy_sums import Array
 
 MOST_NODES = 100_000  # sets of ways that are looked at
 MOST_SOLVED = 2_000  # ways that CP-SAT is asked for
 MOST_KEPT = 100_000  # whole ways in the list
-PROOF, START = 0.9, 0.25  # of the time, with ``contiguous`` and without
-WAY_SECONDS = 10.0
+PROOF, START = 0.9, 0.5  # of the time, with ``contiguous`` and without
+WAY_SECONDS = 2.0
 
 Node = tuple[int, int, "Array | tuple[int, ...]"]
 
@@ -67,7 +68,8 @@ class _Branching:
     by: EnergyCutter
     heap: list[Node] = field(default_factory=list)
     number: Iterator[int] = field(default_factory=count)
-    settled: dict[tuple[int, ...], bool] = field(default_factory=dict)
+    settled: set[tuple[int, ...]] = field(default_factory=set)
+    patience: dict[tuple[int, ...], float] = field(default_factory=dict)
     tight: set[tuple[int, ...]] = field(default_factory=set)
     solving: float = 0.0
     nodes: int = 0
@@ -88,15 +90,14 @@ class _Branching:
             self._note(self.heap[0][0])
             spent = time.monotonic() - began
             late = seconds is not None and spent > seconds
-            tired = self.nodes > MOST_NODES or len(self.settled) > MOST_SOLVED
+            tired = self.nodes > MOST_NODES or len(self.patience) > MOST_SOLVED
             if late or tired or search.enough:
                 return
             bound, _, best = self.heap[0]
             if not self._open(bound):
                 break
             if isinstance(best, tuple):
-                if not self._settle(best, bound):
-                    return
+                self._settle(best, bound)
             elif self.turn and self.solving <= spent / 2:
                 self._dive()
             elif not self._expand():
@@ -195,34 +196,39 @@ class _Branching:
             for other in some[1:]:
                 self._put(other)
 
-    def _settle(self, chiplet: tuple[int, ...], bound: int) -> bool:
-        """Raise the bound of the best whole way, or solve it; whether that worked."""
+    def _settle(self, chiplet: tuple[int, ...], bound: int) -> None:
+        """Raise the bound of the best whole way, or solve it, and leave it out."""
+        better: int | None = None
         if chiplet not in self.tight:
             self.tight.add(chiplet)
             better = self.whole.bound(chiplet)
-            if better is not None and better > bound:
-                heapreplace(self.heap, (better, next(self.number), chiplet))
-                return True
-        if not self._solve(chiplet):
-            return False
+        if better is None or better <= bound:
+            better = self._solve(chiplet)
         heappop(self.heap)
-        return True
+        if better is not None:
+            heappush(self.heap, (max(bound, better), next(self.number), chiplet))
 
-    def _solve(self, chiplet: tuple[int, ...]) -> bool:
-        """Look for a better schedule of a whole way; whether that is settled."""
-        if chiplet not in self.settled:
-            began = time.monotonic()
-            self.settled[chiplet] = self._ask(chiplet)
-            self.solving += time.monotonic() - began
-        return self.settled[chiplet]
+    def _solve(self, chiplet: tuple[int, ...]) -> int | None:
+        """Look for a better schedule of a whole way; return its bound if it stays open.
 
-    def _ask(self, chiplet: tuple[int, ...]) -> bool:
+        Every time that it comes back it gets four times as long.
+        """
+        if chiplet in self.settled:
+            return None
+        began = time.monotonic()
+        seconds = self.patience.get(chiplet, WAY_SECONDS)
+        self.patience[chiplet] = 4 * seconds
+        bound = self._ask(chiplet, seconds)
+        if bound is None:
+            self.settled.add(chiplet)
+        self.solving += time.monotonic() - began
+        return bound
+
+    def _ask(self, chiplet: tuple[int, ...], seconds: float) -> int | None:
         search, cap = self.search, self.search.target.energy_at_most
         if search.value is not None:
             cap = min(search.value - 1, search.value if cap is None else cap)
         left = search.left()
-        if left is not None and left <= 0:
-            return False
         m = build(
             on_chiplets(search.p, chiplet),
             replace(search.target, energy_at_most=cap),
@@ -230,15 +236,18 @@ class _Branching:
             without=search.without,
             strengthenings=self.strengthenings,
         )
-        seconds = WAY_SECONDS if left is None else min(WAY_SECONDS, left)
+        if left is not None:
+            seconds = max(0.01, min(seconds, left))
         result, last = solve_relaxed(
             search, m, seconds=seconds, tune=ONE_WAY, bounded=None
         )
         if result.infeasible:
-            return True
-        if result.why_stopped != "finished" or last is None or result.bound is None:
-            return False
-        bound = search.quanta(result.bound)
+            return None
+        found = result.bound or 0
+        if result.why_stopped != "finished" or last is None:
+            return found
+        bound = search.quanta(found)
         if search.value is None or search.value > bound:
             complete(search, last, self.strengthenings)
-        return search.value is not None and search.value <= bound
+        closed = search.value is not None and search.value <= bound
+        return None if closed else found

@@ -12,7 +12,7 @@ from itertools import product
 from math import gcd
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.energy_cuts import FAR, live_bytes, options_of, prices
+from formulation.pipelined.energy_sums import FAR, live_bytes, options_of, prices
 
 if TYPE_CHECKING:
     from formulation.pipelined.energy_cuts import EnergyCutter
