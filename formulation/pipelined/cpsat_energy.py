@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush, heapreplace
+from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,9 @@ class _Branching:
     patience: dict[tuple[int, ...], float] = field(default_factory=dict)
     tight: set[tuple[int, ...]] = field(default_factory=set)
     solving: float = 0.0
+    staged: set[tuple[int, ...]] = field(default_factory=set)
     nodes: int = 0
+    asked: int = 0
     turn: bool = True
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ class _Branching:
             self._note(self.heap[0][0])
             spent = time.monotonic() - began
             late = seconds is not None and spent > seconds
-            tired = self.nodes > MOST_NODES or len(self.patience) > MOST_SOLVED
+            tired = self.nodes > MOST_NODES or self.asked > MOST_SOLVED
             if late or tired or search.enough:
                 return
             bound, _, best = self.heap[0]
@@ -225,17 +227,20 @@ class _Branching:
         return bound
 
     def _ask(self, chiplet: tuple[int, ...], seconds: float) -> int | None:
+        """Ask without stages; of a way that cannot be given any, with them."""
         search, cap = self.search, self.search.target.energy_at_most
+        self.asked += 1
         if search.value is not None:
             cap = min(search.value - 1, search.value if cap is None else cap)
-        left = search.left()
+        staged = chiplet in self.staged
         m = build(
             on_chiplets(search.p, chiplet),
             replace(search.target, energy_at_most=cap),
-            staged=False,
+            staged=staged,
             without=search.without,
             strengthenings=self.strengthenings,
         )
+        left = search.left()
         if left is not None:
             seconds = max(0.01, min(seconds, left))
         result, last = solve_relaxed(
@@ -244,10 +249,11 @@ class _Branching:
         if result.infeasible:
             return None
         found = result.bound or 0
-        if result.why_stopped != "finished" or last is None:
-            return found
-        bound = search.quanta(found)
-        if search.value is None or search.value > bound:
-            complete(search, last, self.strengthenings)
-        closed = search.value is not None and search.value <= bound
-        return None if closed else found
+        if result.why_stopped == "finished" and last is not None:
+            bound = search.quanta(found)
+            if not staged and (search.value is None or search.value > bound):
+                complete(search, last, self.strengthenings)
+            if search.value is not None and search.value <= bound:
+                return None
+            self.staged.add(chiplet)
+        return found
