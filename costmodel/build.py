@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from costmodel.energy import energy_pj
 from costmodel.mapper import best_mappings
 from costmodel.nest import nest_of
+from costmodel.operators import OPERATION_MACS, vector_mapping
+from costmodel.scaling import at_technology
 from costmodel.table import CostTable, Key, Mode
+from instances.vocabulary import VECTOR_OPERATORS
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from costmodel.mapper import Mapping
-    from instances.schema import ChipletType, Instance, Layer, LoopBounds, Model, Tensor
+    from instances.schema import ChipletType, Instance, Layer, Model, Tensor
 
 PS_PER_MICROSECOND = 10**6
 FJ_PER_PJ = 1000
@@ -73,7 +76,7 @@ def given_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
 
 
 def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
-    """Search the modes of every layer on every type; same shapes once.
+    """Modes of every layer on every type, searched once for each shape.
 
     Raises
     ------
@@ -87,14 +90,18 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
         for layer in model.layers:
             if layer.bounds is None:
                 continue
+            if layer.op in VECTOR_OPERATORS:
+                rows |= vector_rows(instance, model, layer)
+                continue
             tensors = [u for u in model.tensors if layer.name in u.consumers]
-            extra = max(len(tensors) - (2 if layer.op == "matmul" else 1), 0)
+            used = {u.name for u in operands(layer, tensors) if u is not None}
+            extra = len(tensors) - len(used)
             # What is held is read once a round: it pays with several mini-batches.
             hold = layer.weight_bytes > 0 and model.mini_batches > 1
             loops = layer.op, layer.bounds, layer.weight_bytes
             shape = (*loops, model.samples, extra, hold)
             for name in sorted(types):
-                chiplet = instance.package.types[name]
+                chiplet = at_technology(instance.package.types[name])
                 if (shape, name) not in found:
                     found[shape, name] = best_mappings(
                         layer,
@@ -111,6 +118,32 @@ def built_rows(instance: Instance) -> dict[Key, tuple[Mode, ...]]:
                 ]
                 if modes:
                     rows[model.name, layer.name, name] = undominated(modes)
+    return rows
+
+
+def vector_rows(
+    instance: Instance, model: Model, layer: Layer
+) -> dict[Key, tuple[Mode, ...]]:
+    """Price vector work on every type whose L2 suffices: one mode each."""
+    reads = sum(layer.name in u.consumers for u in model.tensors)
+    size = instance.bytes_per_element
+    rows: dict[Key, tuple[Mode, ...]] = {}
+    for name in sorted({chiplet.type for chiplet in instance.package.chiplets}):
+        chiplet = at_technology(instance.package.types[name])
+        found = vector_mapping(layer, chiplet, model.samples, size, reads)
+        if found is None:
+            continue
+        macs = OPERATION_MACS * found.operations
+        quanta = energy_pj(chiplet, macs, found.accesses) * FJ_PER_PJ
+        mode = Mode(
+            latency_ticks=ticks(found.cycles, chiplet.clock_mhz, instance.tick_ps),
+            energy_quanta=_up(quanta / instance.energy_quantum_fj),
+            ws_bytes=found.ws_bytes,
+            macs=macs,
+            accesses=found.accesses,
+            mapping=found.text,
+        )
+        rows[model.name, layer.name, name] = (mode,)
     return rows
 
 
@@ -165,7 +198,7 @@ def _mode(
     accesses = accesses_of(found, nest.macs, nest.inputs, nest.weights, nest.outputs)
     accesses = {name: count * size for name, count in accesses.items()}
     quanta = energy_pj(chiplet, nest.macs, accesses) * FJ_PER_PJ
-    left, right = operands(layer.op, layer.bounds, tensors, model.samples * size)
+    left, right = operands(layer, tensors)
     again = dict.fromkeys((u.name for u in tensors), 0)
     if left is not None:
         again[left.name] += _scaled(left.bytes, found.reread_in, nest.inputs)
@@ -201,7 +234,8 @@ def accesses_of(
 
     A MAC reads two operands and a partial sum in L1 and writes one. What crosses
     the NoC is one access of L2 and, on the way in, one of L1. Filling and
-    emptying L2 is an access each; a refetched partial output is two.
+    emptying L2 is an access each; a refetched partial output is two. What crosses
+    the NoC counts once, whatever it feeds (A31).
     """
     return {
         "l1/input": macs + found.noc_in,
@@ -210,37 +244,30 @@ def accesses_of(
         "l2/input": found.noc_in + inputs + found.reread_in,
         "l2/weight": found.noc_w + weights + found.reread_w,
         "l2/output": found.noc_up + found.noc_down + outputs + 2 * found.reread_out,
+        "noc/input": found.noc_in,
+        "noc/weight": found.noc_w,
+        "noc/output": found.noc_up + found.noc_down,
     }
 
 
 def operands(
-    op: str, bounds: LoopBounds, tensors: list[Tensor], sample_bytes: int
+    layer: Layer, tensors: list[Tensor]
 ) -> tuple[Tensor | None, Tensor | None]:
     """Which input tensors are the operands of the loops (A13).
 
-    The tensor whose size is nearest to the operand's, the latest made among
-    equals: residual inputs are older. The right operand only for ``matmul``; one
-    tensor alone is both operands.
+    Those that the layer names, else the first of its inputs. The right operand only
+    for ``matmul``; one tensor alone is both.
 
     Parameters
     ----------
     tensors
         Inputs of the layer in the model's order.
-    sample_bytes
-        Samples times bytes per element.
     """
     if not tensors:
         return None, None
-    b = bounds
-    rows, columns = (b.oy - 1) * b.stride + b.r, (b.ox - 1) * b.stride + b.s
-    left_bytes = b.groups * b.c * rows * columns * sample_bytes
-    latest = list(reversed(tensors))
-    left = min(latest, key=lambda u: abs(u.bytes - left_bytes))
-    if op != "matmul":
-        return left, None
-    right_bytes = b.groups * b.k * b.c * b.r * b.s * sample_bytes
-    others = [u for u in latest if u is not left] or [left]
-    return left, min(others, key=lambda u: abs(u.bytes - right_bytes))
+    by_name = {u.name: u for u in tensors}
+    named = [by_name[name] for name in layer.operands] or tensors
+    return named[0], named[:2][-1] if layer.op == "matmul" else None
 
 
 def _scaled(whole: int, part: int, of: int) -> int:

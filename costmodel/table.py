@@ -42,11 +42,13 @@ class Mode:
     holds_weights
         The working set holds all weights of the layer.
     macs
-        Multiply-accumulates; 0 where the instance gave the cost.
+        Multiply-accumulates; of vector work what its operations cost in MACs (A23); 0
+        where the instance gave the cost.
     utilisation
-        macs / (cycles · PEs); 0 where the instance gave the cost.
+        macs / (cycles · PEs); 0 for vector work and where the instance gave the cost.
     accesses
-        ``level/operand`` -> bytes read and written at ``l1`` or ``l2``.
+        ``level/operand`` -> bytes read and written at ``l1`` or ``l2``, or moved
+        over the ``noc``; with `macs` all that the energy is made of.
     mapping
         For people; empty where the instance gave the cost.
     """

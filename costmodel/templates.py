@@ -3,7 +3,7 @@
 A fixed mapping has no free choice: hardware and layer give the cycles. The
 equations are MAESTRO's (maestro-project/maestro at 4eb08d1, its front end's
 generated mappings) with its modelling choices (A1-A5 in ASSUMPTIONS.md) and
-without its arithmetic faults (A6). All are vectorised with numpy int64: every
+without what is no result at all (A6). All are vectorised with numpy int64: every
 field of `Shapes`, and the number of PEs, may be an array.
 
 A step moves `v` elements at `B` elements per cycle in
@@ -21,6 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from costmodel.template_tiles import (
+    YXP_COLUMNS,
+    column_tiles,
+    row_folds,
+    tile_cycles,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 
 KCP_CHANNELS = 64  # PEs of a kcp_ws cluster, one input channel each
-YXP_COLUMNS = 8  # PEs of a yxp_os cluster, one output column each
 RS_FILTERS = 16  # output channels a PE of rs holds at a time
 
 
@@ -113,7 +119,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bus:
+class Bus:
     """The NoC: `tau` with a bandwidth of num/den elements per cycle."""
 
     num: int
@@ -122,10 +128,6 @@ class _Bus:
     def tau(self, elements: Ints) -> Ints:
         """Cycles of a transfer beyond its first; -1 for an empty one (A2)."""
         return -(-elements * self.den // self.num) - 1
-
-    def step(self, inner: Ints, into: Ints, out: Ints) -> Ints:
-        """Cycles of one step whose fill and drain overlap with its work."""
-        return np.maximum(inner, np.maximum(self.tau(into), self.tau(out)))
 
 
 def shapes_of(bounds: LoopBounds) -> Shapes:
@@ -186,7 +188,7 @@ def evaluate(
             f"num_pes: got {int(pes.min())}, expected at least {int(least.max())} "
             f"for {template}"
         )
-    bus = _Bus(speed.numerator, speed.denominator)
+    bus = Bus(speed.numerator, speed.denominator)
     main = TEMPLATES[template]
     if not np.any(flat):
         return main(shapes, pes, bus)
@@ -204,179 +206,159 @@ def least_pes(template: str, filter_rows: npt.ArrayLike) -> Ints:
     return np.where(template == "rs", rows, fixed.get(template, 1))
 
 
-def _run(shapes: Shapes, cycles: Ints, into: Ints, weights: Ints, out: Ints) -> Run:
-    """Add what is the same for every template: MACs, fill and drain of L2."""
-    h = shapes
-    filters = np.where(h.depthwise, h.c, h.k)
-    taps = np.where(h.depthwise, 1, h.c) * h.r * h.s
-    return Run(
-        cycles=cycles,
-        macs=filters * taps * h.oy * h.ox,
-        in_reads=into,
-        weight_reads=weights,
-        out_writes=out,
-        in_fill=h.c * h.y * h.x,
-        weight_fill=filters * taps,
-        # As many as with stride 1: MAESTRO's own count, kept (A3).
-        out_drain=filters * (h.y - h.r + 1) * (h.x - h.s + 1),
-    )
+class _Tally:
+    """Cycles and traffic of the steps of a run, added up class by class."""
+
+    def __init__(self, shapes: Shapes, bus: Bus) -> None:
+        self.shapes, self.bus = shapes, bus
+        self.cycles: Ints = np.int64(0) * shapes.k
+        self.into, self.weights, self.out = self.cycles, self.cycles, self.cycles
+
+    def steps(
+        self, times: Ints | int, inner: Ints, into: Ints, weights: Ints, out: Ints
+    ) -> None:
+        """Add `times` equal steps whose fill and drain overlap with the work."""
+        slowest = np.maximum(self.bus.tau(into + weights), self.bus.tau(out))
+        self.cycles = self.cycles + times * np.maximum(inner, slowest)
+        self.into = self.into + times * into
+        self.weights = self.weights + times * weights
+        self.out = self.out + times * out
+
+    def start(self, inner: Ints, into: Ints, weights: Ints, out: Ints) -> None:
+        """Add the very first step, which nothing overlaps with."""
+        self.steps(1, inner, into, weights, out)
+        tau = self.bus.tau
+        slowest = np.maximum(inner, np.maximum(tau(into + weights), tau(out)))
+        self.cycles = self.cycles + inner + tau(into + weights) - slowest
+
+    def run(self) -> Run:
+        """Add what is the same for every mapping: MACs, fill and drain of L2."""
+        h = self.shapes
+        filters = np.where(h.depthwise, h.c, h.k)
+        taps = np.where(h.depthwise, 1, h.c) * h.r * h.s
+        return Run(
+            cycles=self.cycles,
+            macs=filters * taps * h.oy * h.ox,
+            in_reads=self.into,
+            weight_reads=self.weights,
+            out_writes=self.out,
+            in_fill=h.c * h.y * h.x,
+            weight_fill=filters * taps,
+            # As many as with stride 1: MAESTRO's own count, kept (A3).
+            out_drain=filters * (h.y - h.r + 1) * (h.x - h.s + 1),
+        )
 
 
-def _kcp_ws(h: Shapes, pes: Ints, bus: _Bus) -> Run:
+def _sums_up(active: Ints, units: Ints) -> Ints:
+    """Sums that leave in a step: MAESTRO drops one of an array never filled (A6)."""
+    return active - ((active > 1) & (active < units))
+
+
+def _kcp_ws(h: Shapes, pes: Ints, bus: Bus) -> Run:
     """Weight-stationary: 64 input channels to a cluster, filters over clusters."""
     clusters = pes // KCP_CHANNELS
     chans, taps = np.minimum(h.c, KCP_CHANNELS), h.r * h.s
     c_folds, k_folds = -(-h.c // KCP_CHANNELS), -(-h.k // clusters)
     k_full = np.minimum(h.k, clusters)
     k_last = h.k - (k_folds - 1) * clusters
-    oy, ox = h.oy, h.ox
     inner = taps + bus.tau(2 * chans * taps)
+    tile, none = chans * taps, 0 * chans
     x_in = chans * h.r * np.minimum(h.s, h.stride)
-    narrow = chans * h.s * np.minimum(h.r, h.stride)
-    y_in = np.where(ox == 1, narrow, chans * taps)
-
-    def fold(k: Ints) -> Ints:
-        """All C folds of a K fold, its first step charged without input."""
-        steps = oy * (ox - 1) * bus.step(inner, x_in, k)
-        steps += (oy - 1) * bus.step(inner, y_in, k)
-        change = (c_folds - 1) * bus.step(inner, (k + 1) * chans * taps, k)
-        total: Ints = c_folds * steps + change
-        return total + bus.step(inner, k * chans * taps, k)
-
-    first = inner + bus.tau((k_full + 1) * chans * taps)
-    cycles = (k_folds - 1) * fold(k_full) + fold(k_last)
-    cycles += first - bus.step(inner, k_full * chans * taps, k_full)
-    per_fold = oy * (ox - 1) * x_in + (oy - 1) * y_in + chans * taps
-    into = k_folds * c_folds * per_fold - (k_folds - 1) * chans * taps
-    return _run(h, cycles, into, h.k * c_folds * chans * taps, h.k * c_folds * oy * ox)
+    y_in = np.where(h.x == h.s, chans * h.s * np.minimum(h.r, h.stride), tile)
+    tally = _Tally(h, bus)
+    for times, k, out in (
+        (k_folds - 1, k_full, k_full),
+        (1, k_last, np.where(k_folds == 1, _sums_up(k_full, clusters), k_last)),
+    ):
+        tally.steps(times * c_folds * h.oy * (h.ox - 1), inner, x_in, none, out)
+        tally.steps(times * c_folds * (h.oy - 1), inner, y_in, none, out)
+        tally.steps(times * (c_folds - 1), inner, tile, k * tile, out)
+    # The first C fold of a K fold is charged without input, but for the very first.
+    first_out = np.where(k_folds == 1, _sums_up(k_full, clusters), k_full)
+    tally.start(inner, tile, k_full * tile, first_out)
+    tally.steps(np.maximum(k_folds - 2, 0), inner, none, k_full * tile, k_full)
+    tally.steps(np.minimum(k_folds - 1, 1), inner, none, k_last * tile, k_last)
+    return tally.run()
 
 
-def _depthwise(h: Shapes, pes: Ints, bus: _Bus) -> Run:
+def _depthwise(h: Shapes, pes: Ints, bus: Bus) -> Run:
     """Depthwise layers of ``kcp_ws`` and ``rs``: a channel to a PE."""
-    taps, oy, ox = h.r * h.s, h.oy, h.ox
+    taps = h.r * h.s
     folds = -(-h.c // pes)
     full, last = np.minimum(h.c, pes), h.c - (folds - 1) * pes
-    y_rows = np.where(ox == 1, h.s * np.minimum(h.r, h.stride), taps)
+    y_rows = np.where(h.x == h.s, h.s * np.minimum(h.r, h.stride), taps)
     x_cols = h.r * np.minimum(h.s, h.stride)
-    inner = taps + 0 * full
-
-    def fold(a: Ints) -> Ints:
-        steps = oy * (ox - 1) * bus.step(inner, a * x_cols, a)
-        steps += (oy - 1) * bus.step(inner, a * y_rows, a)
-        return steps + bus.step(inner, 2 * a * taps, a)
-
-    first = inner + bus.tau(2 * full * taps) - bus.step(inner, 2 * full * taps, full)
-    cycles = (folds - 1) * fold(full) + fold(last) + first
-    into = h.c * (oy * (ox - 1) * x_cols + (oy - 1) * y_rows + taps)
-    return _run(h, cycles, into, h.c * taps, h.c * oy * ox)
-
-
-def _rows_up(h: Shapes, active: Ints, clusters: Ints) -> Ints:
-    """Output rows that leave `active` clusters, as MAESTRO counts them."""
-    spare = (active < clusters) & (active > 1) & (h.stride > 1)
-    return 1 + (active - 1) * np.minimum(h.r, h.stride) - spare
+    inner, none = taps + 0 * full, 0 * full
+    tally = _Tally(h, bus)
+    first_out = np.where(folds == 1, _sums_up(full, pes), full)
+    for times, a, out in (
+        (folds - 1, full, full),
+        (1, last, np.where(folds == 1, first_out, last)),
+    ):
+        tally.steps(times * h.oy * (h.ox - 1), inner, a * x_cols, none, out)
+        tally.steps(times * (h.oy - 1), inner, a * y_rows, none, out)
+    tally.start(inner, full * taps, full * taps, first_out)
+    tally.steps(np.maximum(folds - 2, 0), inner, full * taps, full * taps, full)
+    tally.steps(np.minimum(folds - 1, 1), inner, last * taps, last * taps, last)
+    return tally.run()
 
 
-def _column_tiles(h: Shapes) -> tuple[Ints, Ints, Ints]:
-    """Tiles along a row of yxp_os: outputs in one, its columns, columns to the next."""
-    unit = h.stride == 1
-    positions = np.where(unit, YXP_COLUMNS, (YXP_COLUMNS - 1 + h.stride) // h.stride)
-    strided = positions * np.minimum(h.stride, h.s) + np.maximum(h.s - h.stride, 0)
-    width = np.minimum(np.where(unit, positions - 1 + h.s, strided), h.x)
-    return positions, width, np.where(unit, YXP_COLUMNS, positions * h.stride)
-
-
-def _yxp_os(h: Shapes, pes: Ints, bus: _Bus) -> Run:
-    """Output-stationary in one channel: rows over clusters, 8 columns in each.
-
-    The outputs of strided layers are counted as they are (A6).
-    """
+def _yxp_os(h: Shapes, pes: Ints, bus: Bus) -> Run:
+    """Output-stationary in one channel: rows over clusters, 8 columns in each."""
     clusters, taps = pes // YXP_COLUMNS, h.r * h.s
     k = np.where(h.depthwise, 1, h.k)
-    positions, width, moved = _column_tiles(h)
-    tiles = -(-h.ox // positions)
-    folds = -(-h.oy // clusters)
-    a_full = np.minimum(h.oy, clusters)
-    a_last = h.oy - (folds - 1) * clusters
-    out_full = np.minimum(positions, h.ox)
-    inner = taps + bus.tau((out_full + 1) * taps)
-    out_last = h.ox - (tiles - 1) * positions
-    x_cols = np.minimum(width, moved)
-
-    def rows_out(a: Ints) -> Ints:
-        return np.where(h.stride == 1, _rows_up(h, a, clusters), a)
-
-    def x_steps(a: Ints) -> Ints:
-        """All steps of a Y fold but its first."""
-        rows = rows_out(a)
-        full = bus.step(inner, a * h.r * x_cols, rows * out_full)
-        last = bus.step(inner, a * h.r * x_cols, rows * out_last)
-        return np.where(tiles > 1, (tiles - 2) * full + last, 0)
-
-    def later(a: Ints) -> tuple[Ints, Ints]:
-        """First step of a later Y fold: cycles and elements read."""
-        joint = h.r + (a - 1) * np.minimum(h.r, h.stride)
-        into = np.where(tiles == 1, joint, a * h.r) * width
-        return bus.step(inner, into, rows_out(a) * out_full), into
-
-    edge = h.y - h.oy * h.stride
-    edge = np.maximum(h.stride - h.r + np.where(edge < 0, h.y, edge), 0)
-    overlap = np.minimum(h.r, h.stride)
-    short = (a_full > 1) & (a_full < clusters)
-    joint = h.r + (a_full - 1) * overlap + np.where(short, edge - overlap, 0)
-    out0 = rows_out(a_full) * out_full
-    c_step = bus.step(inner, joint * width + taps, out0)
-    k_step = bus.step(inner, taps, out0)
-    first = inner + bus.tau(a_full * h.r * width + taps)
-    fold_full, in_full = later(a_full)
-    fold_last, in_last = later(a_last)
-    later_cycles = np.where(folds > 1, (folds - 2) * fold_full + fold_last, 0)
-    later_reads = np.where(folds > 1, (folds - 2) * in_full + in_last, 0)
-    rest = (folds - 1) * x_steps(a_full) + x_steps(a_last) + later_cycles
-    cycles = k * h.c * rest + k * (h.c - 1) * c_step + (k - 1) * k_step + first
-    into = k * h.c * (h.oy * h.r * (tiles - 1) * x_cols + later_reads)
-    into += k * (h.c - 1) * joint * width + a_full * h.r * width
-    return _run(h, cycles, into, k * h.c * taps, k * h.c * h.oy * h.ox)
+    both, none = k * h.c, 0 * k
+    tiles = column_tiles(h)
+    inner, inner_last = tile_cycles(h, tiles, bus)
+    columns = tiles.width - h.s + 1  # outputs, counted as with stride 1
+    columns_last = tiles.end - h.s + 1
+    next_columns = np.minimum(tiles.width, tiles.moved)
+    first, more, last = row_folds(h, clusters)
+    tally = _Tally(h, bus)
+    one_tile = h.x <= tiles.width
+    for fold in (first, more, last):
+        times = both * fold.times
+        into = fold.apart * next_columns
+        tally.steps(times * tiles.full, inner, into, none, fold.out * columns)
+        out = fold.out * columns_last
+        tally.steps(times * tiles.last, inner_last, into, none, out)
+    for fold in (more, last):
+        into = np.where(one_tile, fold.joint, fold.apart) * tiles.width
+        tally.steps(both * fold.times, inner, into, none, fold.out * columns)
+    out = first.out * columns
+    tally.start(inner, first.apart * tiles.width, taps, out)
+    tally.steps(k - 1, inner, none, taps, out)
+    tally.steps(k * (h.c - 1), inner, first.joint * tiles.width, taps, out)
+    return tally.run()
 
 
-def _rs(h: Shapes, pes: Ints, bus: _Bus) -> Run:
+def _rs(h: Shapes, pes: Ints, bus: Bus) -> Run:
     """Row-stationary: output rows over clusters of R PEs, 16 filters at a time."""
     clusters, taps = pes // h.r, h.r * h.s
     k = np.minimum(h.k, RS_FILTERS)
-    k_folds, folds = -(-h.k // RS_FILTERS), -(-h.oy // clusters)
+    k_folds = -(-h.k // RS_FILTERS)
     k_last = h.k - (k_folds - 1) * RS_FILTERS
-    a_full = np.minimum(h.oy, clusters)
-    a_last = h.oy - (folds - 1) * clusters
-    inner = k * h.s + bus.tau(taps + k * taps)
-    x_cols = np.where(h.c == 1, h.r * np.minimum(h.s, h.stride), taps)
-
-    def fold(a: Ints) -> Ints:
-        """A Y fold whose very first step is charged as overlapped, no weights."""
-        rows = _rows_up(h, a, clusters)
-        change = bus.step(inner, a * taps + k * taps, rows * k)
-        k_full = bus.step(inner, k * taps, rows * k)
-        k_end = bus.step(inner, k * taps, rows * k_last)
-        tail = np.where(k_folds > 1, (k_folds - 2) * k_full + k_end, 0)
-        steps = bus.step(inner, a * taps, rows * k)
-        steps += (h.ox - 1) * bus.step(inner, a * x_cols, rows * k)
-        total: Ints = steps + h.ox * (h.c - 1) * change
-        return total + h.ox * h.c * tail
-
-    rows = _rows_up(h, a_full, clusters)
-    first = inner + bus.tau(a_full * taps + k * taps)
-    first -= bus.step(inner, a_full * taps, rows * k)
-    cycles = (folds - 1) * fold(a_full) + fold(a_last) + first
-    into = h.oy * (taps + (h.ox - 1) * x_cols + h.ox * (h.c - 1) * taps)
-    weights = k * taps * (1 + folds * h.ox * (h.c * k_folds - 1))
-    # Counted as timed, but the spare row only in a single fold of real windows.
-    spare = (folds == 1) & (a_full > 1) & (a_full < clusters)
-    overlap = np.minimum(h.r, h.stride)
-    out_rows = h.oy * overlap + folds * (1 - overlap)
-    out_rows = out_rows - (spare & (h.stride > 1) & (h.r > 1))
-    return _run(h, cycles, into, weights, h.k * h.c * h.ox * out_rows)
+    inner, none = k * h.s + bus.tau(taps + k * taps), 0 * k
+    next_columns = np.where(h.c == 1, np.minimum(h.s, h.stride), h.s)
+    still = (h.c == 1) & (h.x == h.s)  # nothing inside a fold restarts
+    first, more, last = row_folds(h, clusters)
+    tally = _Tally(h, bus)
+    for fold in (first, more, last):
+        out, rows = fold.out * k, fold.apart
+        n = fold.times * h.ox
+        tally.steps(n - fold.times, inner, rows * next_columns, none, out)
+        tally.steps(n * (h.c - 1), inner, rows * h.s, k * taps, out)
+        again, partial = n * h.c, np.minimum(k_folds - 1, 1)
+        tally.steps(again * np.maximum(k_folds - 2, 0), inner, none, k * taps, out)
+        tally.steps(again * partial, inner, none, k * taps, fold.out * k_last)
+    for fold in (more, last):
+        into = np.where(still, fold.joint, fold.apart) * h.s
+        tally.steps(fold.times, inner, into, none, fold.out * k)
+    tally.start(inner, first.apart * h.s, k * taps, first.out * k)
+    return tally.run()
 
 
-TEMPLATES: dict[str, Callable[[Shapes, Ints, _Bus], Run]] = {
+TEMPLATES: dict[str, Callable[[Shapes, Ints, Bus], Run]] = {
     "kcp_ws": _kcp_ws,
     "yxp_os": _yxp_os,
     "rs": _rs,

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+from fractions import Fraction
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from formulation.dual import Dual
 from formulation.outcome import EngineRun, Outcome
 from formulation.pipelined.schedule import Schedule, to_dict
 from instances.load import to_canonical_json
@@ -51,6 +54,7 @@ KEYS = frozenset(
         "schedule",
         "relaxed",
         "clashing",
+        "duals",
         "why_stopped",
         "seconds",
         "runs",
@@ -58,6 +62,8 @@ KEYS = frozenset(
 )
 LONGEST_SECONDS = 1e9
 RUN_KEYS = frozenset(EngineRun.__dataclass_fields__)
+DUAL_KEYS = frozenset(Dual.__dataclass_fields__)
+MULTIPLIER = re.compile(r"-?[0-9]{1,999}(/[1-9][0-9]{0,999})?")
 
 
 class CertificateError(ValueError):
@@ -105,6 +111,20 @@ def _run(run: EngineRun) -> dict[str, Any]:
     }
 
 
+def _dual(dual: Dual) -> dict[str, Any]:
+    return {
+        "quantity": dual.quantity,
+        "bound": dual.bound,
+        "multipliers": {name: str(y) for name, y in dual.multipliers.items()},
+    }
+
+
+def read_dual(data: dict[str, Any]) -> Dual:
+    """Return a bound with its multipliers, of a certificate without `form_faults`."""
+    multipliers = {name: Fraction(y) for name, y in data["multipliers"].items()}
+    return Dual(data["quantity"], data["bound"], multipliers)
+
+
 def make_certificate(
     instance: Instance,
     table: CostTable,
@@ -140,6 +160,7 @@ def make_certificate(
         "schedule": None if found is None else to_dict(problem, found),
         "relaxed": list(outcome.relaxed),
         "clashing": list(outcome.clashing),
+        "duals": [_dual(dual) for dual in outcome.duals],
         "why_stopped": outcome.why_stopped,
         "seconds": round(outcome.seconds, 3),
         "runs": [_run(run) for run in outcome.runs],
@@ -272,7 +293,29 @@ def form_faults(data: dict[str, Any]) -> list[str]:
         if not isinstance(run["infeasible"], bool):
             faults.append(f"{where}.infeasible: expected a boolean")
         faults += _record_faults(run, ("engine", "version", "why_stopped"), f"{where}.")
+    faults += _dual_faults(data["duals"])
     return faults + _record_faults(data, ("claim", "why_stopped"), "")
+
+
+def _dual_faults(duals: object) -> list[str]:
+    if not isinstance(duals, list):
+        return ["duals: expected a list"]
+    faults = []
+    for k, dual in enumerate(duals):
+        where = f"duals[{k}]"
+        if not isinstance(dual, dict) or dual.keys() != DUAL_KEYS:
+            faults.append(f"{where}: expected the keys {', '.join(sorted(DUAL_KEYS))}")
+            continue
+        if not isinstance(dual["quantity"], str):
+            faults.append(f"{where}.quantity: expected a text")
+        if isinstance(dual["bound"], bool) or not isinstance(dual["bound"], int):
+            faults.append(f"{where}.bound: expected a whole number")
+        named = dual["multipliers"]
+        for name, y in named.items() if isinstance(named, dict) else [("", None)]:
+            if not isinstance(y, str) or not MULTIPLIER.fullmatch(y):
+                at = f"{where}.multipliers {name}".strip()
+                faults.append(f"{at}: expected a text such as 3 or -3/4")
+    return faults
 
 
 def _texts(value: object) -> bool:

@@ -2,8 +2,9 @@
 
 Instance and table are read back and hashed again, compiled, and the schedule is
 judged by the semantics under *all* rules, relaxed or not: a bound that was proved
-with fewer rules stays a bound. What the engines proved cannot be replayed from a
-certificate; the checker says so and checks that the claim follows from it.
+with fewer rules stays a bound. Bounds with multipliers are recomputed in exact
+arithmetic. What else the engines proved cannot be replayed from a certificate; the
+checker says so and checks that the claim follows from it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from formulation.certificate import (
     dumps,
     energy_text,
     form_faults,
+    read_dual,
     seal_of,
 )
 from formulation.compile import CompileError, compile_problem
+from formulation.dual import recompute
 from formulation.outcome import CLAIMS, QUANTITIES, EngineRun, Outcome
+from formulation.pipelined.relaxation import relaxation, target_of
 from formulation.pipelined.schedule import Schedule, ScheduleError, from_dict
 from formulation.pipelined.semantics import RULES, UnassignedError, evaluate
 from instances.faults import InstanceError
@@ -35,6 +39,7 @@ NOT_REPLAYED = (
     "not replayed: the proof of the bound (it stands on the word of "
     "{engines}); times, versions and notes are a record"
 )
+ALL_REPLAYED = "replayed: schedule and bounds; times, versions and notes are a record"
 NO_SCHEDULE = {
     "infeasible": (
         "accepted as a record only: that there is no schedule was proved by "
@@ -89,6 +94,8 @@ def check(certificate: dict[str, Any]) -> Verdict:
     outcome = found.outcome()
     if problem is not None:
         found.schedule(problem)
+    if problem is not None and outcome is not None:
+        found.duals(problem, outcome)
     if outcome is not None:
         found.claims(outcome)
     return Verdict(
@@ -99,16 +106,23 @@ def check(certificate: dict[str, Any]) -> Verdict:
     )
 
 
-def check_against(certificate: dict[str, Any], instance: Instance) -> Verdict:
+def check_against(
+    certificate: dict[str, Any], instance: Instance, table: CostTable | None = None
+) -> Verdict:
     """Replay a certificate and compare its hashes with an instance at hand.
 
-    The cost table of `instance` is built anew for that.
+    Parameters
+    ----------
+    table
+        The cost table to compare with; `None`: that of our own cost model, built
+        anew.
     """
-    from costmodel.build import build_table  # slow to import, not always needed
-
     verdict = check(certificate)
     violations, checked = list(verdict.violations), list(verdict.checked)
-    table = build_table(instance)
+    if table is None:
+        from costmodel.build import build_table  # slow to import, not always needed
+
+        table = build_table(instance)
     expected = {
         "instance_sha256": instance_sha256(instance),
         "table_sha256": table.sha256,
@@ -196,6 +210,7 @@ class _Replay:
                 seconds=data["seconds"],
                 relaxed=tuple(data["relaxed"]),
                 clashing=tuple(data["clashing"]),
+                duals=tuple(read_dual(dual) for dual in data["duals"]),
             )
         except ValueError as error:
             self.violations.append(str(error))
@@ -261,14 +276,43 @@ class _Replay:
                 "per round"
             )
 
+    def duals(self, problem: Problem, outcome: Outcome[Schedule]) -> None:
+        """The multipliers prove the bounds that are stated for them.
+
+        The relaxation is built from the instance and table of the certificate, later
+        parts under the values of earlier ones, which `schedule` replays.
+        """
+        for k, dual in enumerate(outcome.duals):
+            target = target_of(outcome.objective, outcome.value, k)
+            if target is None:
+                self.violations.append(f"duals[{k}]: an earlier part has no value")
+                continue
+            try:
+                proved = recompute(relaxation(problem, target), dual.multipliers)
+            except ValueError as error:
+                self.violations.append(f"duals[{k}]: {error}")
+                continue
+            if dual.bound > proved:
+                self.violations.append(
+                    f"duals[{k}]: got a bound of {dual.bound} on {dual.quantity}, "
+                    f"the multipliers prove {proved}"
+                )
+            else:
+                self.checked.append(
+                    f"no schedule has {dual.quantity} below {dual.bound}: recomputed "
+                    f"from {len(dual.multipliers)} multipliers"
+                )
+
     def claims(self, outcome: Outcome[Schedule]) -> None:
         """The claim follows from value, bound and who proved the bound."""
         for k, part in enumerate(outcome.objective):
             known = [run.bound[k] for run in outcome.runs if k < len(run.bound)]
+            known.append(outcome.recomputed[k])
             best = max((b for b in known if b is not None), default=None)
             if outcome.bound[k] != best:
                 self.violations.append(
-                    f"bound of {part}: got {outcome.bound[k]}, the runs state {best}"
+                    f"bound of {part}: got {outcome.bound[k]}, runs and duals state "
+                    f"{best}"
                 )
         values = [run.value[0] for run in outcome.runs if run.value]
         found = min((v for v in values if v is not None), default=None)
@@ -290,6 +334,8 @@ class _Replay:
             provers = [r.engine for r in outcome.runs if None not in r.bound]
         engines = " and ".join(dict.fromkeys(provers)) or "nobody"
         text = NO_SCHEDULE.get(outcome.claim, NOT_REPLAYED)
+        if text == NOT_REPLAYED and outcome.bound == outcome.recomputed:
+            text = ALL_REPLAYED
         self.notes.append(text.format(engines=engines))
 
 

@@ -165,6 +165,7 @@ def compile_problem(instance: Instance, table: CostTable) -> Problem:
         links=network.links,
         routes=network.routes,
         static_energy=network.static_energy,
+        dram_energy=network.dram_energy,
         floor_ticks=network.floor_ticks,
         models=tuple(models),
         tasks=tuple(tasks),

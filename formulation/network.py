@@ -161,6 +161,7 @@ class Network:
     links: tuple[NopLink, ...]
     routes: tuple[tuple[tuple[int, ...], ...], ...]
     static_energy: int
+    dram_energy: int
     floor_ticks: int
 
 
@@ -233,6 +234,7 @@ def network_of(instance: Instance) -> Network:
     ]
     energy_den = lcm(
         static.denominator,
+        found.dram_energy.denominator,
         *(e.denominator for e in found.link_energy),
         *(energy.denominator for flows in raw for _, energy in flows),
     )
@@ -266,5 +268,6 @@ def network_of(instance: Instance) -> Network:
         ),
         routes=ways.between,
         static_energy=whole(static),
+        dram_energy=whole(found.dram_energy),
         floor_ticks=_floor_ticks(instance, ways),
     )

@@ -15,9 +15,25 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from threading import Event
 
+    from formulation.dual import Dual
+
 QUANTITIES = ("period", "energy")
 S = TypeVar("S")
-CLAIMS = ("infeasible", "unknown", "feasible", "optimal-1", "optimal-2")
+CLAIMS = (
+    "infeasible",
+    "unknown",
+    "feasible",
+    "bounded",
+    "optimal-1",
+    "optimal-2",
+    "certified",
+)
+STATUS = {
+    "bounded": "feasible",
+    "optimal-1": "optimal",
+    "optimal-2": "optimal",
+    "certified": "optimal",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +212,14 @@ class Outcome(Generic[S]):
     objective
         Quantities in the order in which they were minimised.
     value, bound
-        One entry a part, of the best schedule and the best bounds of all engines;
-        parts that were not reached are `None`.
+        One entry a part, of the best schedule and the best bounds of all engines and
+        duals; parts that were not reached are `None`.
     runs
         What each engine did.
     clashing
         For an infeasible problem: rules that cannot hold together, or ().
+    duals
+        Bounds that the checker recomputes, of the first parts in their order.
     """
 
     objective: tuple[str, ...]
@@ -213,6 +231,7 @@ class Outcome(Generic[S]):
     seconds: float
     relaxed: tuple[str, ...] = ()
     clashing: tuple[str, ...] = ()
+    duals: tuple[Dual, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse contradictions.
@@ -221,10 +240,12 @@ class Outcome(Generic[S]):
         ------
         ValueError
             A bound above a value; a schedule where one engine proved there is
-            none; lengths that do not fit the objective.
+            none; lengths that do not fit the objective; duals of other parts.
         """
         if not len(self.objective) == len(self.value) == len(self.bound):
             raise ValueError("one value and one bound for every part of the objective")
+        if tuple(d.quantity for d in self.duals) != self.objective[: len(self.duals)]:
+            raise ValueError("duals go with the first parts of the objective")
         if self.schedule is not None and any(r.infeasible for r in self.runs):
             names = [r.engine for r in self.runs if r.infeasible]
             raise ValueError(f"{names} proved infeasible what has a valid schedule")
@@ -241,15 +262,26 @@ class Outcome(Generic[S]):
             return "infeasible"
         if self.schedule is None:
             return "unknown"
+        recomputed = self.recomputed
+        if self.value == recomputed:
+            return "certified"
         if None in self.value or self.value != self.bound:
-            return "feasible"
+            triples = zip(self.value, self.bound, recomputed, strict=True)
+            left = [exact for v, b, exact in triples if v is None or v != b]
+            return "feasible" if left[0] is None else "bounded"
         provers = {r.engine for r in self.runs if r.bound == self.value}
         return "optimal-2" if len(provers) > 1 else "optimal-1"
 
     @property
     def status(self) -> str:
         """What was found: infeasible, unknown, feasible or optimal."""
-        return self.claim.partition("-")[0]
+        return STATUS.get(self.claim, self.claim)
+
+    @property
+    def recomputed(self) -> tuple[int | None, ...]:
+        """The bound of every part that was recomputed from multipliers, or `None`."""
+        rest = [None] * (len(self.objective) - len(self.duals))
+        return (*(dual.bound for dual in self.duals), *rest)
 
     @property
     def gap(self) -> float | None:

@@ -175,7 +175,16 @@ class ProblemModel:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """All of §1 and the options of §2 of MODEL.md, in integers."""
+    """All of §1 and the options of §2 of MODEL.md, in integers.
+
+    Parameters
+    ----------
+    static_energy
+        Energy units that all chiplets together draw in a tick.
+    dram_energy
+        Energy units of a byte read or written in DRAM: the part of `Flow.energy`
+        that is no link's.
+    """
 
     name: str
     instance_sha256: str
@@ -189,6 +198,7 @@ class Problem:
     links: tuple[NopLink, ...]
     routes: tuple[tuple[tuple[int, ...], ...], ...]
     static_energy: int
+    dram_energy: int
     floor_ticks: int
     models: tuple[ProblemModel, ...]
     tasks: tuple[Task, ...]

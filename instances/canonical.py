@@ -34,6 +34,7 @@ from instances.schema import (
     Package,
     Tensor,
 )
+from instances.vocabulary import NODE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,12 +198,16 @@ def _decode_object(kind: type) -> Decoder:
 _T, _I, _F, _X = _decode_text, _decode_integer, _decode_flag, _decode_exact
 
 _DECODERS: dict[type, dict[str, Decoder]] = {
-    LoopBounds: dict.fromkeys(("k", "c", "oy", "ox", "r", "s", "stride", "groups"), _I),
+    LoopBounds: {
+        **dict.fromkeys(("k", "c", "oy", "ox", "r", "s"), _I),
+        **dict.fromkeys(("stride", "groups", "dilation"), _I),
+    },
     Layer: {
         "name": _T,
         "op": _T,
         "bounds": _optional(_decode_object(LoopBounds)),
         "weight_bytes": _I,
+        "operands": _list(_T),
     },
     Tensor: {
         "name": _T,
@@ -233,6 +238,9 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "l2_energy_pj_per_byte": _X,
         "static_power_mw": _X,
         "source": _T,
+        "noc_energy_pj_per_byte": _X,
+        **dict.fromkeys(NODE_KEYS, _optional(_I)),
+        "vector_lanes": _optional(_I),
     },
     Link: {
         "src": _I,

@@ -21,12 +21,24 @@ from instances.faults import (
     check_unique,
     join,
 )
-from instances.vocabulary import OPERATORS, SRAM_MODES
+from instances.vocabulary import (
+    OPERANDS,
+    OPERATORS,
+    POOLS,
+    SCALES,
+    SRAM_MODES,
+    VECTOR_OPERATORS,
+)
 
 if TYPE_CHECKING:
     from instances.schema import GivenMode, Instance, Layer, Model, Tensor
 
-BOUNDS = ("k", "c", "oy", "ox", "r", "s", "stride", "groups")
+BOUNDS = ("k", "c", "oy", "ox", "r", "s", "stride", "groups", "dilation")
+_WEIGHTLESS = {
+    **{op: "it has no weights" for op in VECTOR_OPERATORS if op not in SCALES},
+    "matmul": "both operands are tensors; with weights it is a gemm",
+    "embedding": "the table stays in DRAM; the rows looked up are an input tensor",
+}
 FLAGS = ("contiguous", "convex", "exclusive", "multicast", "serial", "guaranteed")
 
 
@@ -60,6 +72,7 @@ def _check_model(model: Model, path: str) -> list[Fault]:
     check_unique(faults, here, [layer.name for layer in model.layers])
     for index, layer in enumerate(model.layers):
         _check_layer(faults, layer, join(here, index))
+        _check_operands(faults, layer, model, join(here, index))
     here = join(path, "tensors")
     check_unique(faults, here, [tensor.name for tensor in model.tensors])
     place = {layer.name: index for index, layer in enumerate(model.layers)}
@@ -73,9 +86,9 @@ def _check_layer(faults: list[Fault], layer: Layer, path: str) -> None:
     check_text(faults, join(path, "name"), layer.name)
     check_choice(faults, join(path, "op"), layer.op, OPERATORS)
     check_integer(faults, join(path, "weight_bytes"), layer.weight_bytes, 0)
-    if layer.op == "matmul" and layer.weight_bytes:
-        got = f"{layer.weight_bytes} for a matmul"
-        expected = "0 (both operands are tensors; with weights it is a gemm)"
+    if layer.op in _WEIGHTLESS and layer.weight_bytes:
+        got = f"{layer.weight_bytes} for {layer.op!r}"
+        expected = f"0 ({_WEIGHTLESS[layer.op]})"
         faults.append(Fault(join(path, "weight_bytes"), got, expected))
     here = join(path, "bounds")
     if layer.bounds is None:
@@ -87,6 +100,27 @@ def _check_layer(faults: list[Fault], layer: Layer, path: str) -> None:
         faults.append(Fault(here, "loop bounds", expected))
     for key in BOUNDS:
         check_integer(faults, join(here, key), getattr(layer.bounds, key), 1)
+    if layer.op in VECTOR_OPERATORS:
+        window = () if layer.op in POOLS else ("r", "s", "stride", "dilation")
+        for key in ("c", *window):
+            value = getattr(layer.bounds, key)
+            if isinstance(value, int) and value > 1:
+                expected = f"1 for {layer.op!r} (channels are k, times groups)"
+                faults.append(Fault(join(here, key), str(value), expected))
+
+
+def _check_operands(faults: list[Fault], layer: Layer, model: Model, path: str) -> None:
+    """As many operands as the loops have, read by the layer; or none said."""
+    if not layer.operands:
+        return
+    here, count = join(path, "operands"), OPERANDS.get(layer.op, 0)
+    if len(layer.operands) != count:
+        expected = f"{count or 'none'} for {layer.op!r}"
+        faults.append(Fault(here, str(len(layer.operands)), expected))
+    reads = [u.name for u in model.tensors if layer.name in u.consumers]
+    for index, name in enumerate(layer.operands):
+        what = f"tensor read by {layer.name!r}"
+        check_known(faults, join(here, index), name, reads, what)
 
 
 def _check_tensor(

@@ -16,7 +16,14 @@ from instances.faults import (
     join,
 )
 from instances.topology import breadth_first_parents, link_pairs
-from instances.vocabulary import DRAM_MODES, GRIDS, MOST_ROUTERS, TOPOLOGIES
+from instances.vocabulary import (
+    DRAM_MODES,
+    GRIDS,
+    MOST_ROUTERS,
+    NODE_KEYS,
+    NODES_NM,
+    TOPOLOGIES,
+)
 
 if TYPE_CHECKING:
     from instances.schema import ChipletType, Dram, Package
@@ -61,11 +68,21 @@ def _check_type(kind: ChipletType, name: str, path: str) -> list[Fault]:
     check_integer(faults, join(path, "num_pes"), kind.num_pes, 1)
     check_integer(faults, join(path, "l1_bytes_per_pe"), kind.l1_bytes_per_pe, 0)
     check_integer(faults, join(path, "l2_bytes"), kind.l2_bytes, 0)
+    if kind.vector_lanes is not None:
+        check_integer(faults, join(path, "vector_lanes"), kind.vector_lanes, 1)
     for key in ("noc_bytes_per_cycle", "clock_mhz"):
         check_exact(faults, join(path, key), getattr(kind, key), positive=True)
     energies = ("mac_energy_pj", "l1_energy_pj_per_byte", "l2_energy_pj_per_byte")
-    for key in (*energies, "static_power_mw"):
+    for key in (*energies, "noc_energy_pj_per_byte", "static_power_mw"):
         check_exact(faults, join(path, key), getattr(kind, key))
+    smallest, largest = NODES_NM
+    for key in NODE_KEYS:
+        node, before = getattr(kind, key), len(faults)
+        if node is not None:
+            check_integer(faults, join(path, key), node, smallest)
+            if len(faults) == before and node > largest:
+                expected = f"a node from {smallest} to {largest} nm"
+                faults.append(Fault(join(path, key), str(node), expected))
     return faults
 
 

@@ -10,6 +10,7 @@ from instances.files import TYPES_FILE, check_schema, read_tree
 from instances.keys import TYPES_SCHEMA
 from instances.schema import ChipletType
 from instances.tree import merge, without
+from instances.vocabulary import NODE_KEYS
 
 if TYPE_CHECKING:
     from instances.tree import Node
@@ -62,7 +63,15 @@ def parse_type(
         l2_energy_pj_per_byte=exact(reading, number("l2_energy_pj_per_byte")),
         static_power_mw=exact(reading, number("static_power_mw"), 0),
         source=text(reading, number("source"), ""),
+        noc_energy_pj_per_byte=exact(reading, number("noc_energy_pj_per_byte"), 0),
+        **{key: _if_given(reading, number(key)) for key in NODE_KEYS},
+        vector_lanes=_if_given(reading, number("vector_lanes")),
     )
+
+
+def _if_given(reading: Reading, node: Node | None) -> int | None:
+    """Return a whole number; absent and ``null`` are `None`."""
+    return None if node is None or node.value is None else integer(reading, node)
 
 
 def _with_base(

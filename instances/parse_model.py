@@ -9,7 +9,10 @@ from instances.faults import InstanceError, suggestion
 from instances.fields import fields, flag, integer, integers, items, text
 from instances.keys import OPTIONAL, REQUIRED
 from instances.models import BUILDERS
-from instances.schema import Layer, LoopBounds, Model, Tensor
+from instances.parse_bounds import parse_bounds
+from instances.schema import Layer, Model, Tensor
+from instances.shapes import weight_elements
+from instances.vocabulary import TRANSPOSED
 
 if TYPE_CHECKING:
     from instances.fields import Reading
@@ -58,16 +61,18 @@ def _build(
         return None
     kind = f"model built by {build.value!r}"
     known = fields(reading, node, kind, builder_keys(build.value))
-    arguments: dict[str, int | str] = {}
+    arguments: dict[str, bool | int | str] = {}
     for key, entry in known.items():
         value = entry.value
         if key == "name":
             arguments[key] = text(reading, entry)
-        elif isinstance(value, int | str) and not isinstance(value, bool):
+        elif isinstance(value, bool | int | str):
             if key != "build":
                 arguments[key] = value
         else:
-            reading.faults.append(entry.fault(entry.shown(), "an integer or a text"))
+            reading.faults.append(
+                entry.fault(entry.shown(), "an integer, true or false, or a text")
+            )
     builder = BUILDERS[build.value]
     try:
         return builder(**arguments, bytes_per_element=bytes_per_element)
@@ -83,29 +88,19 @@ def _build(
 def _parse_layer(reading: Reading, node: Node, bytes_per_element: int) -> Layer:
     """One layer; its weights follow from the bounds where they are not given."""
     entries = fields(reading, node, "layer")
-    bounds = None
-    if "bounds" in entries:
-        inner = fields(reading, entries["bounds"], "bounds")
-        bounds = LoopBounds(
-            k=integer(reading, inner.get("k")),
-            c=integer(reading, inner.get("c")),
-            oy=integer(reading, inner.get("oy")),
-            ox=integer(reading, inner.get("ox")),
-            r=integer(reading, inner.get("r")),
-            s=integer(reading, inner.get("s")),
-            stride=integer(reading, inner.get("stride")),
-            groups=integer(reading, inner.get("groups")),
-        )
     op = text(reading, entries.get("op"))
-    weights = 0
-    if bounds is not None and op in ("conv", "gemm"):
-        filters = bounds.groups * bounds.k * bounds.c * bounds.r * bounds.s
-        weights = filters * bytes_per_element
+    lowered = "conv" if op == TRANSPOSED else op
+    bounds, weights = None, 0
+    if "bounds" in entries:
+        bounds, written = parse_bounds(reading, entries["bounds"], op)
+        weights = max(weight_elements(lowered, written) * bytes_per_element, 0)
+    operands = items(reading, entries.get("operands"))
     return Layer(
         name=text(reading, entries.get("name")),
-        op=op,
+        op=lowered,
         bounds=bounds,
         weight_bytes=integer(reading, entries.get("weight_bytes"), weights),
+        operands=tuple(text(reading, entry) for entry in operands),
     )
 
 

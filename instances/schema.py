@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from instances.check import check_instance
 from instances.faults import InstanceError
-from instances.vocabulary import DRAM_MODES, OPERATORS, SRAM_MODES, TOPOLOGIES
+from instances.vocabulary import (
+    DRAM_MODES,
+    OPERANDS,
+    OPERATORS,
+    SRAM_MODES,
+    TOPOLOGIES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +49,8 @@ __all__ = [
 class LoopBounds:
     """Loop bounds of one layer for one sample.
 
-    out[g, k, y, x] += in[g, c, y*stride + r, x*stride + s] * w[g, k, c, r, s]
+    out[g, k, y, x] += w[g, k, c, r, s]
+                       * in[g, c, y*stride + r*dilation, x*stride + s*dilation]
 
     Parameters
     ----------
@@ -52,13 +59,21 @@ class LoopBounds:
     r, s
         Filter rows and columns.
     oy, ox
-        Output rows and columns. The (padded) input is (oy-1)*stride + r rows.
+        Output rows and columns.
         A GEMM of M rows, N columns, inner size K is oy=M, k=N, c=K, ox=r=s=1.
-    stride
+    stride, dilation
         Of both axes.
     groups
         Independent repetitions: convolution groups (depthwise: groups =
         channels, k = c = 1) or attention heads.
+
+    Notes
+    -----
+    Vector operators (`vocabulary.VECTOR_OPERATORS`) have an output of the same
+    shape, groups*k channels of oy rows and ox columns, and c = 1. Only pooling
+    has a window (r, s, stride, dilation). ``softmax``, ``layer_norm`` and
+    ``rms_norm`` go over the k channels of each position and group,
+    ``group_norm`` over all channels and positions of a group.
     """
 
     k: int
@@ -69,12 +84,28 @@ class LoopBounds:
     s: int = 1
     stride: int = 1
     groups: int = 1
+    dilation: int = 1
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one sample."""
+        """Turns of all loops for one sample: the MACs of an operator that has MACs."""
         per_group = self.k * self.c * self.r * self.s * self.oy * self.ox
         return self.groups * per_group
+
+    @property
+    def outputs(self) -> int:
+        """Output elements of one sample."""
+        return self.groups * self.k * self.oy * self.ox
+
+    @property
+    def rows_in(self) -> int:
+        """Input rows between the first and the last one needed, padding included."""
+        return (self.oy - 1) * self.stride + (self.r - 1) * self.dilation + 1
+
+    @property
+    def columns_in(self) -> int:
+        """Input columns, likewise."""
+        return (self.ox - 1) * self.stride + (self.s - 1) * self.dilation + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +118,29 @@ class Layer:
         Unique in its model.
     op
         ``conv`` or ``gemm`` (one operand is weights), ``matmul`` (both operands
-        are tensors), ``opaque`` (no loops: its costs come from a given table).
+        are tensors), a vector operator (``add``, ``softmax``, …; see the README),
+        ``opaque`` (no loops: its costs come from a given table).
     bounds
         For one sample; `None` exactly for ``opaque``.
     weight_bytes
         W_l: read-only operand, the same for all samples; 0 for none.
+    operands
+        Names of the tensors that the loops run over: one of ``conv`` and ``gemm``,
+        left and right of ``matmul``. Further inputs are added to the output.
+        Empty: the first ones that the layer reads, in the order of
+        `Model.tensors`.
     """
 
     name: str
     op: str
     bounds: LoopBounds | None
     weight_bytes: int
+    operands: tuple[str, ...] = ()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample; 0 for vector work and ``opaque``."""
+        return self.bounds.macs if self.bounds and self.op in OPERANDS else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +199,12 @@ class ChipletType:
     """One kind of chiplet; see MODEL.md, Package.
 
     `dataflow` names a dataflow family or a fixed template of the cost model.
-    Energies are per MAC and per byte moved at L1 and L2. `noc_bytes_per_cycle`
-    is the bandwidth between L2 and the PE array.
+    Energies are per MAC and per byte moved at L1 and L2 and over the NoC.
+    `noc_bytes_per_cycle` is the bandwidth between L2 and the PE array. Energies
+    that hold at the node `energies_at_nm` and a clock that holds at `clock_at_nm`
+    are scaled to the node `technology_nm` by the cost model; where one of the two
+    nodes is `None`, they are taken as they stand. `vector_lanes` is how many
+    operations of vector work (pooling, norms, …) it does per cycle; `None`: one a PE.
     """
 
     name: str
@@ -172,6 +219,11 @@ class ChipletType:
     l2_energy_pj_per_byte: Fraction
     static_power_mw: Fraction = Fraction(0)
     source: str = ""
+    noc_energy_pj_per_byte: Fraction = Fraction(0)
+    technology_nm: int | None = None
+    energies_at_nm: int | None = None
+    clock_at_nm: int | None = None
+    vector_lanes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,10 @@ def monolithic(
     """Return the one-die accelerator that a package is compared with.
 
     A 1x1 package. What is not given is the sum over the chiplets of `package`:
-    PEs, L2, NoC bandwidth, static power; and the package's DRAM bandwidth. The
-    port is unlimited, one interface has the whole DRAM bandwidth. Dataflow,
-    clock, L1 per PE and energies are those of `chiplet_type`.
+    PEs, vector lanes (where a type says them), L2, NoC bandwidth, static power;
+    and the package's DRAM bandwidth. The port is unlimited, one interface has the
+    whole DRAM bandwidth. Dataflow, clock, L1 per PE and energies are those of
+    `chiplet_type`.
 
     Parameters
     ----------
@@ -166,6 +167,9 @@ def with_models(
 def _summed(kind: ChipletType, kinds: Sequence[ChipletType]) -> ChipletType:
     """Chiplet type like `kind` with the resources of all `kinds` together."""
     noc = sum((entry.noc_bytes_per_cycle for entry in kinds), Fraction(0))
+    lanes = None
+    if any(entry.vector_lanes is not None for entry in kinds):
+        lanes = sum(entry.vector_lanes or entry.num_pes for entry in kinds)
     return replace(
         kind,
         name=f"{kind.name}-monolithic",
@@ -173,6 +177,7 @@ def _summed(kind: ChipletType, kinds: Sequence[ChipletType]) -> ChipletType:
         l2_bytes=sum(entry.l2_bytes for entry in kinds),
         noc_bytes_per_cycle=noc,
         static_power_mw=sum((entry.static_power_mw for entry in kinds), Fraction(0)),
+        vector_lanes=lanes,
     )
 
 

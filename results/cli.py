@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from results.cli_layers import layers
 from results.failures import BAD_INPUT, REFUSED, Refused, failures, input_errors
 from results.options import (
     OBJECTIVES,
+    costs_option,
     exact,
     fraction_of_gap,
     json_option,
@@ -94,6 +96,7 @@ def cli() -> None:
     metavar="MODEL=TICKS",
     help="May be given several times.",
 )
+@costs_option
 @json_option
 @click.option(
     "--out", callback=writable, metavar="FILE", help="Where the certificate goes."
@@ -109,6 +112,7 @@ def solve(
     period_cap: int | None,
     energy_cap: Fraction | None,
     latency_cap: dict[str, int],
+    costs: Path | None,
     as_json: bool,
     out: Path | None,
 ) -> int:
@@ -137,6 +141,7 @@ def solve(
                 engine=engine,
                 limits=limits,
                 report=report,
+                costs=costs,
             )
         )
     if not solved.verdict.accepted:
@@ -157,11 +162,13 @@ def _print_solved(solved: Any, as_json: bool, out: Path | None) -> None:
         path = None if out is None else str(out)
         click.echo(json.dumps(summary(solved, path), indent=1))
         return
+    from results.energy import breakdown_lines
     from results.show import overview
     from results.text import entry, screen_width
 
     width = screen_width()
     lines = overview(solved.prepared.problem, solved.certificate, solved.worth, width)
+    lines += breakdown_lines(solved.energy_parts_pj or {})
     if out is not None:
         lines += entry("certificate", str(out), width)
     click.echo("\n".join(lines))
@@ -174,19 +181,27 @@ def _print_solved(solved: Any, as_json: bool, out: Path | None) -> None:
     metavar="SCENARIO",
     help="Also build this scenario and compare the hashes.",
 )
+@costs_option
 @json_option
-def check(certificate: Path, against: str | None, as_json: bool) -> int:
+def check(
+    certificate: Path, against: str | None, costs: Path | None, as_json: bool
+) -> int:
     """Replay CERTIFICATE from its file alone, without any solver."""
     from formulation.certificate import read_certificate
     from formulation.checker import check as replay
     from formulation.checker import check_against
 
+    if costs is not None and against is None:
+        raise click.UsageError("--costs goes with --against SCENARIO")
     with input_errors():
         data = read_certificate(certificate)
         if against is None:
             verdict = replay(data)
         else:
-            verdict = check_against(data, _load(against))
+            from results.run import table_of
+
+            instance = _load(against)
+            verdict = check_against(data, instance, table_of(instance, costs))
     if as_json:
         import json
         from dataclasses import asdict
@@ -207,28 +222,30 @@ def check(certificate: Path, against: str | None, as_json: bool) -> int:
 
 @cli.command()
 @click.argument("scenario")
+@costs_option
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="CSV alone on stdout.")
-def cost(scenario: str, as_json: bool, as_csv: bool) -> int:
+@click.option("--csv", "as_csv", is_flag=True, help="CSV alone, as --costs reads it.")
+def cost(scenario: str, costs: Path | None, as_json: bool, as_csv: bool) -> int:
     """Print the cost table of SCENARIO: every mode of every layer and type."""
-    from costmodel.build import build_table
-
-    with input_errors():
-        table = build_table(_load(scenario))
-    if as_json:
-        click.echo(table.to_json(), nl=False)
-        return OPTIMAL
-    from results.costs import as_csv as csv_text
+    from costmodel.costs_csv import to_csv
     from results.costs import as_text
+    from results.run import table_of
     from results.text import screen_width
 
-    click.echo(csv_text(table) if as_csv else as_text(table, screen_width()), nl=False)
+    with input_errors():
+        table = table_of(_load(scenario), costs)
+    if as_json:
+        text = table.to_json()
+    else:
+        text = to_csv(table) if as_csv else as_text(table, screen_width())
+    click.echo(text, nl=False)
     return OPTIMAL
 
 
 @cli.command()
 @click.argument("source", metavar="CERTIFICATE_OR_SCENARIO")
-def show(source: str) -> int:
+@costs_option
+def show(source: str, costs: Path | None) -> int:
     """Show a schedule: stages, loads, what holds the period up."""
     from formulation.certificate import CertificateError, read_certificate
     from results.replay import certificate_text, scenario_text
@@ -241,11 +258,13 @@ def show(source: str) -> int:
         except CertificateError:
             data = None  # a scenario file then
         if data is not None:
+            if costs is not None:
+                raise click.UsageError("a certificate has its own costs")
             accepted, text = certificate_text(data, screen_width())
             click.echo(text)
             return OPTIMAL if accepted else REFUSED
     with input_errors():
-        click.echo(scenario_text(_load(source), screen_width()))
+        click.echo(scenario_text(_load(source), costs, screen_width()))
     return OPTIMAL
 
 
@@ -328,6 +347,9 @@ def headline(
         {STOPPED} if stop.is_set() else set()
     )
     return max(codes, default=STOPPED)
+
+
+cli.add_command(layers)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

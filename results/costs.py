@@ -1,32 +1,13 @@
-"""The cost table as text and as CSV: one line a mode."""
+"""The cost table as text: one line a mode."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from results.text import clipped, columns, grouped
 
 if TYPE_CHECKING:
     from costmodel.table import CostTable, Key, Mode
-
-FIELDS = (
-    "model",
-    "layer",
-    "chiplet_type",
-    "mode",
-    "latency_ticks",
-    "macs",
-    "utilisation",
-    "energy_pj",
-    "ws_bytes",
-    "rw_bytes",
-    "ri_bytes",
-    "ro_bytes",
-    "holds_weights",
-    "mapping",
-)
 
 
 def _sorted(table: CostTable) -> list[tuple[Key, int, Mode]]:
@@ -35,31 +16,6 @@ def _sorted(table: CostTable) -> list[tuple[Key, int, Mode]]:
         for key, modes in table.rows.items()
         for k, mode in enumerate(modes)
     ]
-
-
-def as_csv(table: CostTable) -> str:
-    """Return the table as CSV; `ri_bytes` is the sum over input tensors."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for key, k, mode in _sorted(table):
-        writer.writerow(
-            [
-                *key,
-                k,
-                mode.latency_ticks,
-                mode.macs,
-                f"{mode.utilisation:.4f}",
-                mode.energy_quanta * table.energy_quantum_fj / 1000,
-                mode.ws_bytes,
-                mode.rw_bytes,
-                sum(mode.ri_bytes.values()),
-                mode.ro_bytes,
-                mode.holds_weights,
-                mode.mapping,
-            ]
-        )
-    return text.getvalue()
 
 
 def as_text(table: CostTable, width: int) -> str:
@@ -81,7 +37,7 @@ def as_text(table: CostTable, width: int) -> str:
                     clipped(key[1], width - 50),
                     str(k),
                     grouped(mode.latency_ticks),
-                    f"{100 * mode.utilisation:.0f} %" if mode.macs else "–",
+                    f"{100 * mode.utilisation:.0f} %" if mode.utilisation else "–",
                     f"{energy_pj / 1e6:.2f}",
                     f"{mode.ws_bytes / 1024:.0f}",
                     f"{again / 1024:.0f}",

@@ -66,6 +66,20 @@ def exact(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
         raise click.BadParameter(f"{value!r} is not a number", ctx, param) from error
 
 
+def bandwidth(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """Return a bandwidth exactly as it was written; `None` for inf, no limit."""
+    if value.strip().casefold() == "inf":
+        return None
+    number = exact(ctx, param, value)
+    if not number > 0:
+        raise click.BadParameter(f"{value!r} is not above 0, nor inf", ctx, param)
+    # Counts times the denominator have to stay within 64 bits.
+    if number.denominator > 1000 or number * 1000 < 1:
+        text = f"{value!r} is finer than thousandths"
+        raise click.BadParameter(text, ctx, param)
+    return number
+
+
 def latency_caps(
     ctx: click.Context, param: click.Parameter, value: Sequence[str]
 ) -> dict[str, int]:
@@ -100,4 +114,11 @@ def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="JSON alone on stdout."
+)
+
+costs_option = click.option(
+    "--costs",
+    type=click.Path(path_type=Path),
+    metavar="TABLE.csv",
+    help="Cost table to use instead of our own.",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from costmodel.build import build_table
 from costmodel.table import CostTable
 from formulation.certificate import dumps
 from formulation.checker import check
@@ -12,9 +11,13 @@ from formulation.compile import compile_problem
 from formulation.pipelined.schedule import from_dict
 from formulation.pipelined.semantics import evaluate
 from instances.load import from_canonical_json
+from results.energy import breakdown_lines, breakdown_pj
+from results.run import prepare
 from results.show import given, loads, overview, stages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from instances.schema import Instance
 
 
@@ -31,12 +34,16 @@ def certificate_text(data: dict[str, Any], width: int) -> tuple[bool, str]:
     schedule = from_dict(problem, data["schedule"])
     worth = evaluate(problem, schedule)
     lines = overview(problem, data, worth, width)
+    lines += [
+        "",
+        *breakdown_lines(breakdown_pj(instance, table, problem, schedule, worth)),
+    ]
     lines += ["", *stages(problem, schedule, width)]
     lines += ["", *loads(problem, worth, width)]
     return True, "\n".join(lines)
 
 
-def scenario_text(instance: Instance, width: int) -> str:
-    """Return what there is to schedule in a scenario."""
-    problem = compile_problem(instance, build_table(instance))
+def scenario_text(instance: Instance, costs: Path | None, width: int) -> str:
+    """Return what there is to schedule in a scenario; `costs`: a CSV file or none."""
+    problem = prepare(instance, costs).problem
     return "\n".join(given(problem, width))

@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from costmodel.build import build_table
+from costmodel.costs_csv import load_csv
+from formulation.bounded import with_duals
 from formulation.certificate import make_certificate
 from formulation.checker import Verdict, check
 from formulation.compile import compile_problem
 from formulation.outcome import Outcome
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import DisagreementError, solve
+from results.energy import breakdown_pj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
+    from pathlib import Path
 
     from costmodel.table import CostTable
     from formulation.outcome import Limits, Report
@@ -60,6 +64,14 @@ class Solved:
     certificate: dict[str, Any]
     verdict: Verdict
 
+    @property
+    def energy_parts_pj(self) -> dict[str, Fraction] | None:
+        """Where the energy of a round goes, in pJ; `None` without a schedule."""
+        found, made = self.outcome.schedule, self.prepared
+        if found is None or self.worth is None:
+            return None
+        return breakdown_pj(made.instance, made.table, made.problem, found, self.worth)
+
 
 def with_caps(
     instance: Instance,
@@ -88,16 +100,36 @@ def with_caps(
     )
 
 
-def prepare(instance: Instance) -> Prepared:
-    """Build the cost table and compile the problem."""
+def table_of(instance: Instance, costs: Path | None = None) -> CostTable:
+    """Return the cost table of an instance: that of a CSV file, or our own.
+
+    Raises
+    ------
+    TableError
+        If the file is not a cost table of the instance.
+    OSError
+        If it cannot be read.
+    """
+    return build_table(instance) if costs is None else load_csv(costs, instance)
+
+
+def prepare(instance: Instance, costs: Path | None = None) -> Prepared:
+    """Build or read the cost table and compile the problem."""
     began = time.monotonic()
-    table = build_table(instance)
+    table = table_of(instance, costs)
     problem = compile_problem(instance, table)
     return Prepared(instance, table, problem, time.monotonic() - began)
 
 
 def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
-    """Value the schedule, write the certificate and let the checker judge it."""
+    """Add recomputed bounds, value the schedule, and let the checker judge it all.
+
+    Raises
+    ------
+    DisagreementError
+        If a recomputed bound is above the value of the schedule.
+    """
+    outcome = with_duals(prepared.problem, outcome)
     worth = None
     if outcome.schedule is not None:
         worth = evaluate(prepared.problem, outcome.schedule)
@@ -114,6 +146,7 @@ def solve_instance(
     engine: str,
     limits: Limits,
     report: Report | None = None,
+    costs: Path | None = None,
 ) -> Solved:
     """Solve an instance and check the answer.
 
@@ -123,8 +156,10 @@ def solve_instance(
         Quantities in the order in which they are minimised.
     engine
         ``cpsat``, ``milp`` or ``both``.
+    costs
+        CSV file whose cost table replaces our own.
     """
-    prepared = prepare(instance)
+    prepared = prepare(instance, costs)
     outcome = solve(prepared.problem, objective, engine, limits, report)
     return finish(prepared, outcome)
 

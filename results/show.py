@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from formulation.outcome import relative_gap
 from formulation.pipelined.bounds import explain
 from results.summary import binding, seconds_of, throughput
 from results.text import bar, clipped, columns, entry, grouped, percent, with_unit
@@ -34,24 +35,34 @@ def claim_text(data: dict[str, Any]) -> str:
         "infeasible": f"infeasible: {by} proved that there is no schedule",
         "unknown": "unknown: no schedule found, none ruled out",
         "feasible": "feasible: the checker accepts it; not proved optimal",
+        "bounded": "bounded: not proved optimal; the checker recomputes a bound",
         "optimal-1": f"optimal-1: proved by {by}",
         "optimal-2": f"optimal-2: proved by {by}",
+        "certified": "certified: the checker recomputes the bound that proves it",
     }[data["claim"]]
 
 
 def _parts(data: dict[str, Any], width: int) -> list[str]:
-    units = {"period": "ticks", "energy": "quanta"}
+    recomputed = {dual["quantity"]: dual["bound"] for dual in data["duals"]}
     lines = []
     triples = zip(data["objective"], data["value"], data["bound"], strict=True)
     for quantity, value, bound in triples:
-        gap = None
-        if value is not None and bound is not None:
-            gap = (value - bound) / value
-        text = f"{grouped(bound)} {units[quantity]}, gap {percent(gap)}"
-        if bound is None:
-            text = "no bound proved"
+        exact = recomputed.get(quantity)
+        text = _bound_text(quantity, value, bound)
+        if bound is not None and bound == exact:
+            text += ", recomputed"
         lines += entry(f"{quantity} ≥", text, width)
+        if exact is not None and bound != exact:
+            text = _bound_text(quantity, value, exact)
+            lines += entry("recomputed", text, width)
     return lines
+
+
+def _bound_text(quantity: str, value: int | None, bound: int | None) -> str:
+    if bound is None:
+        return "no bound proved"
+    unit = {"period": "ticks", "energy": "quanta"}[quantity]
+    return f"{grouped(bound)} {unit}, gap {percent(relative_gap(value, bound))}"
 
 
 def overview(

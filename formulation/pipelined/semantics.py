@@ -282,12 +282,24 @@ def latency(p: Problem, s: Schedule, period_ticks: int) -> tuple[int, ...]:
     return tuple(spans)
 
 
+def energy_parts(
+    p: Problem, s: Schedule, facts: Facts, period_ticks: int
+) -> dict[str, int]:
+    """Return the energy units of a round: chiplets, NoP links, DRAM, static power."""
+    dram = p.dram_energy * sum(x.read_bytes + x.write_bytes for x in facts.streams)
+    moved = sum(own.energy for own in facts.streams)
+    moved += sum(move.energy for move in facts.transfers)
+    return {
+        "chiplet": sum(traffic.task_mode(p, s, t).energy for t in range(len(p.tasks))),
+        "nop": moved - dram,
+        "dram": dram,
+        "static": p.static_energy * period_ticks,
+    }
+
+
 def energy(p: Problem, s: Schedule, facts: Facts, period_ticks: int) -> int:
     """Return the energy per round in quanta, rounded up once."""
-    units = sum(traffic.task_mode(p, s, t).energy for t in range(len(p.tasks)))
-    units += sum(own.energy for own in facts.streams)
-    units += sum(move.energy for move in facts.transfers)
-    units += p.static_energy * period_ticks
+    units = sum(energy_parts(p, s, facts, period_ticks).values())
     return -(-units // p.energy_den)
 
 

@@ -32,6 +32,7 @@ def gpt2(
     size: str = "small",
     tokens: int = 128,
     lm_head: str = "last",
+    fused: bool = True,
     samples: int = 1,
     mini_batches: int = 1,
     bytes_per_element: int = 1,
@@ -40,10 +41,11 @@ def gpt2(
     """Return the forward pass of GPT-2 over `tokens` tokens (prefill).
 
     Eight layers a block (q, k, v, scores, context, proj, ff1, ff2), then the
-    language-model head: 97 layers for the small size. Biases, norms, softmax,
-    GELU and residual additions have no layer of their own: they are fused into
-    the layer that makes the tensor (assumptions I3, I4). The embedding look-up
-    is outside: the input is the embedded tokens (I5).
+    language-model head: 97 layers for the small size. The rest is fused into the
+    layer that makes the tensor (assumptions I3, I4); the input is the embedded
+    tokens (I5). Not `fused`: six more layers a block (ln1, softmax, add1, ln2,
+    gelu, add2), the look-ups of tokens and positions and their sum in front, the
+    last norm (ln_f) behind: 173 layers for the small size.
 
     Parameters
     ----------
@@ -53,11 +55,12 @@ def gpt2(
         Sequence length, at most 1024.
     lm_head
         ``last``: the head for the last token; ``all``: for every token;
-        ``none``: no head, the last block's output is the model's.
-    samples, mini_batches
-        Sequences per mini-batch, mini-batches per round.
-    bytes_per_element
-        Of weights and tensors.
+        ``none``: no head, the last block's output (normed if not `fused`) is the
+        model's.
+    fused
+        Whether norms, softmax, GELU, residual additions and look-ups are free.
+    samples, mini_batches, bytes_per_element
+        Sequences per mini-batch, mini-batches per round, precision.
 
     Raises
     ------
@@ -72,19 +75,45 @@ def gpt2(
             "bytes_per_element": bytes_per_element,
         },
         {"size": (size, tuple(SIZES)), "lm_head": (lm_head, LM_HEADS)},
+        {"fused": fused},
     )
     if tokens > CONTEXT:
         raise InstanceError([Fault("tokens", str(tokens), f"at most {CONTEXT}")])
-    blocks, width, heads = SIZES[size]
-    graph = Graph(samples, bytes_per_element)
-    stream = graph.model_input("embedded", tokens * width)
-    for index in range(blocks):
-        stream = _block(graph, f"h{index}", stream, tokens, width, heads)
+    graph = Graph(samples, bytes_per_element, fused)
+    rows = 1 if lm_head == "last" else tokens
+    stream, width = _body(graph, size, tokens, rows)
     if lm_head != "none":
-        rows = 1 if lm_head == "last" else tokens
-        bounds = LoopBounds(k=VOCABULARY, c=width, oy=rows)
-        graph.layer("lm_head", "gemm", bounds, [stream])
+        head = LoopBounds(k=VOCABULARY, c=width, oy=rows)
+        graph.layer("lm_head", "gemm", head, [stream])
     return graph.finish(name, mini_batches, SOURCE)
+
+
+def _body(graph: Graph, size: str, tokens: int, rows: int) -> tuple[str, int]:
+    """Add all but the head, which reads `rows` rows; returns the stream, its width."""
+    blocks, width, heads = SIZES[size]
+    if graph.fused:
+        stream = graph.model_input("embedded", tokens * width)
+    else:
+        stream = _embedded(graph, tokens, width)
+    block = _block if graph.fused else _long_block
+    for index in range(blocks):
+        stream = block(graph, f"h{index}", stream, tokens, width, heads)
+    if not graph.fused:
+        bounds = LoopBounds(k=width, c=1, oy=rows)
+        stream = graph.layer("ln_f", "layer_norm", bounds, [stream])
+    return stream, width
+
+
+def _embedded(graph: Graph, tokens: int, width: int) -> str:
+    """Add the look-ups; the rows that are looked up come from outside (A25)."""
+    all_tokens = LoopBounds(k=width, c=1, oy=tokens)
+    summands = [
+        graph.layer(
+            table, "embedding", all_tokens, [graph.model_input(rows, tokens * width)]
+        )
+        for table, rows in (("wte", "token_rows"), ("wpe", "position_rows"))
+    ]
+    return graph.layer("embedded", "add", all_tokens, summands)
 
 
 def _block(
@@ -92,16 +121,55 @@ def _block(
 ) -> str:
     """Add one transformer block; returns the residual stream behind it."""
     square = LoopBounds(k=width, c=width, oy=tokens)
-    head = width // heads
-    query = graph.layer(f"{name}.q", "gemm", square, [stream])
-    key = graph.layer(f"{name}.k", "gemm", square, [stream])
-    value = graph.layer(f"{name}.v", "gemm", square, [stream])
-    bounds = LoopBounds(k=tokens, c=head, oy=tokens, groups=heads)
-    scores = graph.layer(f"{name}.scores", "matmul", bounds, [query, key])
-    bounds = LoopBounds(k=head, c=tokens, oy=tokens, groups=heads)
-    context = graph.layer(f"{name}.context", "matmul", bounds, [scores, value])
+    scores, value = _scores(graph, name, stream, tokens, width, heads)
+    context = _context(graph, name, [scores, value], tokens, width, heads)
     middle = graph.layer(f"{name}.proj", "gemm", square, [context, stream])
     bounds = LoopBounds(k=4 * width, c=width, oy=tokens)
     hidden = graph.layer(f"{name}.ff1", "gemm", bounds, [middle])
     bounds = LoopBounds(k=width, c=4 * width, oy=tokens)
     return graph.layer(f"{name}.ff2", "gemm", bounds, [hidden, middle])
+
+
+def _long_block(
+    graph: Graph, name: str, stream: str, tokens: int, width: int, heads: int
+) -> str:
+    """Add one block in which nothing is fused; returns the stream behind it."""
+
+    def vector(part: str, op: str, *reads: str, k: int = width, groups: int = 1) -> str:
+        bounds = LoopBounds(k=k, c=1, oy=tokens, groups=groups)
+        return graph.layer(f"{name}.{part}", op, bounds, reads)
+
+    square = LoopBounds(k=width, c=width, oy=tokens)
+    normed = vector("ln1", "layer_norm", stream)
+    scores, value = _scores(graph, name, normed, tokens, width, heads)
+    shares = vector("softmax", "softmax", scores, k=tokens, groups=heads)
+    context = _context(graph, name, [shares, value], tokens, width, heads)
+    middle = graph.layer(f"{name}.proj", "gemm", square, [context])
+    middle = vector("add1", "add", middle, stream)
+    normed = vector("ln2", "layer_norm", middle)
+    bounds = LoopBounds(k=4 * width, c=width, oy=tokens)
+    hidden = graph.layer(f"{name}.ff1", "gemm", bounds, [normed])
+    hidden = vector("gelu", "gelu", hidden, k=4 * width)
+    bounds = LoopBounds(k=width, c=4 * width, oy=tokens)
+    last = graph.layer(f"{name}.ff2", "gemm", bounds, [hidden])
+    return vector("add2", "add", last, middle)
+
+
+def _scores(
+    graph: Graph, name: str, reads: str, tokens: int, width: int, heads: int
+) -> tuple[str, str]:
+    """Add q, k, v and the scores; returns scores and values."""
+    square = LoopBounds(k=width, c=width, oy=tokens)
+    query, key, value = (
+        graph.layer(f"{name}.{part}", "gemm", square, [reads]) for part in "qkv"
+    )
+    bounds = LoopBounds(k=tokens, c=width // heads, oy=tokens, groups=heads)
+    return graph.layer(f"{name}.scores", "matmul", bounds, [query, key]), value
+
+
+def _context(
+    graph: Graph, name: str, reads: list[str], tokens: int, width: int, heads: int
+) -> str:
+    """Add the product of scores and values."""
+    bounds = LoopBounds(k=width // heads, c=tokens, oy=tokens, groups=heads)
+    return graph.layer(f"{name}.context", "matmul", bounds, reads)

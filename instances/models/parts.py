@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instances.faults import Fault, InstanceError, check_choice, check_integer
-from instances.schema import Layer, LoopBounds, Model, Tensor
+from instances.faults import (
+    Fault,
+    InstanceError,
+    check_choice,
+    check_flag,
+    check_integer,
+)
+from instances.schema import Layer, Model, Tensor
+from instances.shapes import weight_elements
+from instances.vocabulary import OPERANDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from instances.schema import LoopBounds
 
 
 def require(
     counts: Mapping[str, object],
     choices: Mapping[str, tuple[object, Sequence[str]]] | None = None,
+    flags: Mapping[str, object] | None = None,
 ) -> None:
     """Refuse arguments of a builder that make no sense, all at once.
 
@@ -23,6 +34,8 @@ def require(
         Argument -> value that has to be an integer of at least 1.
     choices
         Argument -> (value, accepted values).
+    flags
+        Argument -> value that has to be a truth value.
 
     Raises
     ------
@@ -34,6 +47,8 @@ def require(
         check_integer(faults, name, value, 1)
     for name, (value, accepted) in (choices or {}).items():
         check_choice(faults, name, value, accepted)
+    for name, value in (flags or {}).items():
+        check_flag(faults, name, value)
     if faults:
         raise InstanceError(faults)
 
@@ -47,9 +62,14 @@ class Graph:
         Samples per mini-batch; multiplies the bytes of tensors.
     bytes_per_element
         Of weights and tensors alike.
+    fused
+        What the builder makes: no layers for vector work, or one for each.
     """
 
-    def __init__(self, samples: int, bytes_per_element: int) -> None:
+    def __init__(
+        self, samples: int, bytes_per_element: int, fused: bool = True
+    ) -> None:
+        self.fused = fused
         self._bytes = bytes_per_element
         self._samples = samples
         self._layers: list[Layer] = []
@@ -66,32 +86,25 @@ class Graph:
         op: str,
         bounds: LoopBounds,
         reads: Sequence[str],
-        elements: int | None = None,
     ) -> str:
         """Add a layer and its output tensor, which has the layer's name.
-
-        Weights are groups·k·c·r·s elements, none for a ``matmul``.
 
         Parameters
         ----------
         reads
-            Tensors that exist already.
-        elements
-            Of the output, a sample; groups·k·oy·ox if not given.
+            Tensors that exist already, the operands of the loops first.
 
         Returns
         -------
         str
             The name of the output tensor.
         """
-        filters = bounds.groups * bounds.k * bounds.c * bounds.r * bounds.s
-        weights = 0 if op == "matmul" else filters * self._bytes
-        self._layers.append(Layer(name, op, bounds, weights))
+        weights = weight_elements(op, bounds) * self._bytes
+        operands = tuple(reads[: OPERANDS.get(op, 0)])
+        self._layers.append(Layer(name, op, bounds, weights, operands))
         for tensor in reads:
             self._readers[tensor].append(name)
-        if elements is None:
-            elements = bounds.groups * bounds.k * bounds.oy * bounds.ox
-        return self._tensor(name, name, elements)
+        return self._tensor(name, name, bounds.outputs)
 
     def finish(self, name: str, mini_batches: int, source: str) -> Model:
         """Return the model; tensors that nobody reads are its outputs."""

@@ -32,6 +32,7 @@ SOURCE = "ResNet, He et al. 2016, Table 1; strides of torchvision (v1.5)"
 def resnet(
     depth: int = 50,
     image: int = 224,
+    fused: bool = True,
     samples: int = 1,
     mini_batches: int = 1,
     bytes_per_element: int = 1,
@@ -43,18 +44,16 @@ def resnet(
     head: 54 for depth 50. Norms and ReLU are folded into the convolutions; a
     residual addition is fused into the last convolution of its block, which
     reads the shortcut as a second input (I3). Pooling is done by whoever reads
-    the unpooled tensor (I6).
+    the unpooled tensor (I6). Not `fused`: a layer for each of these, 72 in all.
 
     Parameters
     ----------
-    depth
-        18, 34, 50, 101 or 152.
-    image
-        Rows and columns of the image.
-    samples, mini_batches
-        Images per mini-batch, mini-batches per round.
-    bytes_per_element
-        Of weights and tensors.
+    depth, image
+        18, 34, 50, 101 or 152; rows and columns of the image.
+    fused
+        Whether poolings and residual additions are free.
+    samples, mini_batches, bytes_per_element
+        Images per mini-batch, mini-batches per round, precision.
 
     Raises
     ------
@@ -68,26 +67,33 @@ def resnet(
             "samples": samples,
             "mini_batches": mini_batches,
             "bytes_per_element": bytes_per_element,
-        }
+        },
+        flags={"fused": fused},
     )
     if depth not in BLOCKS:
         expected = "one of " + ", ".join(str(known) for known in BLOCKS)
         raise InstanceError([Fault("depth", str(depth), expected)])
     counts, bottleneck = BLOCKS[depth]
-    graph = Graph(samples, bytes_per_element)
+    graph = Graph(samples, bytes_per_element, fused)
     tensor = graph.model_input("image", 3 * image * image)
     size = _halved(image)
     tensor = _conv(graph, "conv1", 64, 3, size, [tensor], kernel=7, stride=2)
     size = _halved(size)
-    tensor, channels = _groups(graph, tensor, size, counts, bottleneck)
+    if not fused:
+        bounds = LoopBounds(k=64, c=1, oy=size, ox=size, r=3, s=3, stride=2)
+        tensor = graph.layer("maxpool", "max_pool", bounds, [tensor])
+    tensor, channels, size = _groups(graph, tensor, size, counts, bottleneck)
+    if not fused:
+        bounds = LoopBounds(k=channels, c=1, oy=1, r=size, s=size)
+        tensor = graph.layer("avgpool", "average_pool", bounds, [tensor])
     graph.layer("fc", "gemm", LoopBounds(k=CLASSES, c=channels, oy=1), [tensor])
     return graph.finish(name, mini_batches, SOURCE)
 
 
 def _groups(
     graph: Graph, tensor: str, size: int, counts: Sequence[int], bottleneck: bool
-) -> tuple[str, int]:
-    """Add the four groups of blocks; returns the last tensor and its channels."""
+) -> tuple[str, int, int]:
+    """Add the four groups of blocks; returns the last tensor, its channels and rows."""
     channels = 64
     for group, count in enumerate(counts):
         for index in range(count):
@@ -98,7 +104,7 @@ def _groups(
             tensor = block(graph, path, tensor, channels, width, size, stride)
             size = size if stride == 1 else _halved(size)
             channels = 4 * width if bottleneck else width
-    return tensor, channels
+    return tensor, channels, size
 
 
 def _halved(size: int) -> int:
@@ -138,7 +144,7 @@ def _bottleneck(
     first = _conv(graph, f"{path}.conv1", width, c, size, [tensor])
     second = _conv(graph, f"{path}.conv2", width, width, end, [first], 3, stride)
     short = _shortcut(graph, path, tensor, c, 4 * width, end, stride)
-    return _conv(graph, f"{path}.conv3", 4 * width, width, end, [second, short])
+    return _last(graph, f"{path}.conv3", 4 * width, width, end, [second, short])
 
 
 def _basic(
@@ -148,4 +154,22 @@ def _basic(
     end = size if stride == 1 else _halved(size)
     first = _conv(graph, f"{path}.conv1", width, c, end, [tensor], 3, stride)
     short = _shortcut(graph, path, tensor, c, width, end, stride)
-    return _conv(graph, f"{path}.conv2", width, width, end, [first, short], 3)
+    return _last(graph, f"{path}.conv2", width, width, end, [first, short], 3)
+
+
+def _last(
+    graph: Graph,
+    name: str,
+    k: int,
+    c: int,
+    size: int,
+    reads: Sequence[str],
+    kernel: int = 1,
+) -> str:
+    """Add the last convolution of a block and the shortcut, the second of `reads`."""
+    if graph.fused:
+        return _conv(graph, name, k, c, size, reads, kernel)
+    made = _conv(graph, name, k, c, size, reads[:1], kernel)
+    bounds = LoopBounds(k=k, c=1, oy=size, ox=size)
+    path = name.rpartition(".")[0]
+    return graph.layer(f"{path}.add", "add", bounds, [made, reads[1]])

@@ -159,14 +159,32 @@ def test_of_more_than_four_the_fastest_and_the_last_three_stay() -> None:
     assert undominated(modes) == (modes[0], *modes[3:])
 
 
-def test_operands_are_told_by_size() -> None:
-    """Scores (2x4x4) times values (2x4x8): scores left, values right."""
-    bounds = LoopBounds(k=8, c=4, oy=4, groups=2)
+def test_operands_are_said_by_the_layer() -> None:
+    """Scores times values: said where the order of the tensors is another."""
     values, scores = Tensor("v", None, ("l",), 64), Tensor("s", "x", ("l",), 32)
-    assert operands("matmul", bounds, [values, scores], 1) == (scores, values)
-    stream, context = Tensor("r", None, ("l",), 16), Tensor("c", "x", ("l",), 16)
-    left, right = operands("gemm", LoopBounds(k=4, c=4, oy=4), [stream, context], 1)
-    assert (left, right) == (context, None)
+    bounds = LoopBounds(k=8, c=4, oy=4, groups=2)
+    plain = Layer("l", "matmul", bounds, 0)
+    assert operands(plain, [values, scores]) == (values, scores)
+    said = replace(plain, operands=("s", "v"))
+    assert operands(said, [values, scores]) == (scores, values)
+    assert operands(plain, [values]) == (values, values)
+    assert operands(plain, []) == (None, None)
+    gemm_of = Layer("l", "gemm", LoopBounds(k=4, c=4, oy=4), 16, ("s",))
+    assert operands(gemm_of, [values, scores]) == (scores, None)
+
+
+def test_every_refetch_of_the_headline_is_booked_to_an_operand(
+    headline: CostTable,
+) -> None:
+    """Residuals are read once; only operands can be read again."""
+    given = load_instance("headline")
+    layers = {(m.name, x.name): x for m in given.models for x in m.layers}
+    assert all(layer.operands for layer in layers.values())
+    assert layers["gpt2", "h3.context"].operands == ("h3.scores", "h3.v")
+    assert layers["gpt2", "h3.proj"].operands == ("h3.context",)
+    for (model, name, _), modes in headline.rows.items():
+        for mode in modes:
+            assert set(mode.ri_bytes) <= set(layers[model, name].operands)
 
 
 def test_refetch_is_booked_to_the_operands() -> None:

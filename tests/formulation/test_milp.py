@@ -99,6 +99,7 @@ def chain(layers: int = 3, chiplets: int = 2, ticks: int = 10) -> Problem:
             for c in range(chiplets)
         ),
         static_energy=0,
+        dram_energy=0,
         floor_ticks=1,
         models=(ProblemModel("m", 0, layers - 1, 2 * (layers - 1), False, None, 1),),
         tasks=tuple(

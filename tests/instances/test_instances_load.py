@@ -30,7 +30,7 @@ from instances.variants import (
     with_types,
 )
 
-HEADLINE = "f0e5a98bb8ffd995d902764c331ca0c01f626c98b6ab1c6e01805823423dd672"
+HEADLINE = "231e905cab9c762a10d6e78522134dab652637ed70225121d21f1a4c60824475"
 TINY = """
 schema: instance/1
 name: tiny
@@ -286,6 +286,20 @@ def test_monolithic_has_the_sum_and_every_part_can_be_given():
     assert given == in_file
     assert given.dram.bandwidth_gb_s == 8
     assert given.types["eyeriss-monolithic"].noc_bytes_per_cycle == 7
+
+
+def test_monolithic_sums_vector_lanes_where_a_type_says_them():
+    """Two of 64 lanes and two that say none (4096 PEs): 2·64 + 2·4096 = 8320."""
+    assert (
+        load_package("monolithic").types["shidiannao-monolithic"].vector_lanes is None
+    )
+    few = {"types": {"nvdla": {"base": "nvdla", "vector_lanes": 64}}}
+    mix = load_package("2x2", few)
+    assert mix.types["nvdla"].vector_lanes == 64
+    [kind] = monolithic(mix, "shidiannao").types.values()
+    assert kind.vector_lanes == 8320
+    with pytest.raises(InstanceError, match="vector_lanes: got 0, expected an integer"):
+        load_package("2x2", {"types": {"nvdla": {"base": "nvdla", "vector_lanes": 0}}})
 
 
 def test_variants_agree_with_overrides():

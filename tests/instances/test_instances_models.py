@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from instances.faults import InstanceError
@@ -15,7 +17,7 @@ def weights(model):
 
 
 def macs(model):
-    return sum(layer.bounds.macs for layer in model.layers)
+    return sum(layer.macs for layer in model.layers)
 
 
 def tensor(model, name):
@@ -155,9 +157,133 @@ def test_resnet18_reads_the_pooled_shortcut_from_conv1():
     assert consumers["conv1"] == ("layer1.0.conv1", "layer1.0.conv2")
 
 
+def vectors(model):
+    """Layers of vector work, by operator."""
+    return Counter(entry.op for entry in model.layers if not entry.macs)
+
+
+@pytest.mark.parametrize("lm_head", ["last", "all", "none"])
+def test_gpt2_with_everything_of_its_own(lm_head):
+    """The same products; per block 2 norms, softmax, 2 sums, GELU; 4 outside."""
+    model, fused = gpt2(lm_head=lm_head, fused=False), gpt2(lm_head=lm_head)
+    made = {entry.name: entry.bounds for entry in model.layers if entry.macs}
+    assert made == {entry.name: entry.bounds for entry in fused.layers}
+    assert len(model.layers) == len(fused.layers) + 76
+    assert vectors(model) == {
+        **{"layer_norm": 25, "softmax": 12, "add": 25, "gelu": 12, "embedding": 2}
+    }
+    # Scales and shifts: 25 norms of 768 channels.
+    assert weights(model) == weights(fused) + 25 * 2 * 768
+    last = "lm_head" if lm_head != "none" else "ln_f"
+    assert [entry.name for entry in model.tensors if entry.output] == [last]
+    rows = 1 if lm_head == "last" else 128
+    assert tensor(model, "ln_f").bytes == rows * 768
+
+
+def test_gpt2_parameters_with_norms_and_positions():
+    """124 439 808 less the biases: 12·(3d + d + 4d + d) of d = 768; positions."""
+    biases = 12 * 9 * 768
+    total = weights(gpt2(fused=False)) + 1024 * 768
+    assert total == 124_439_808 - biases
+
+
+def test_gpt2_graph_with_everything_of_its_own():
+    model = gpt2(fused=False, samples=3, bytes_per_element=2)
+    assert [entry.name for entry in model.layers[3:17]] == [
+        *("h0.ln1", "h0.q", "h0.k", "h0.v", "h0.scores", "h0.softmax"),
+        *("h0.context", "h0.proj", "h0.add1", "h0.ln2", "h0.ff1", "h0.gelu"),
+        *("h0.ff2", "h0.add2"),
+    ]
+    consumers = {entry.name: entry.consumers for entry in model.tensors}
+    stream, wide = 3 * 2 * 128 * 768, 3 * 2 * 128 * 3072
+    maps = 3 * 2 * 12 * 128 * 128
+    assert consumers["token_rows"] == ("wte",)
+    assert consumers["position_rows"] == ("wpe",)
+    assert consumers["wte"] == consumers["wpe"] == ("embedded",)
+    due = {
+        "embedded": (stream, ("h0.ln1", "h0.add1")),
+        "h0.ln1": (stream, ("h0.q", "h0.k", "h0.v")),
+        "h0.q": (stream, ("h0.scores",)),
+        "h0.k": (stream, ("h0.scores",)),
+        "h0.v": (stream, ("h0.context",)),
+        "h0.scores": (maps, ("h0.softmax",)),
+        "h0.softmax": (maps, ("h0.context",)),
+        "h0.context": (stream, ("h0.proj",)),
+        "h0.proj": (stream, ("h0.add1",)),
+        "h0.add1": (stream, ("h0.ln2", "h0.add2")),
+        "h0.ln2": (stream, ("h0.ff1",)),
+        "h0.ff1": (wide, ("h0.gelu",)),
+        "h0.gelu": (wide, ("h0.ff2",)),
+        "h0.ff2": (stream, ("h0.add2",)),
+        "h0.add2": (stream, ("h1.ln1", "h1.add1")),
+        "h11.add2": (stream, ("ln_f",)),
+    }
+    for name, (size, readers) in due.items():
+        assert (tensor(model, name).bytes, consumers[name]) == (size, readers), name
+    assert layer(model, "h0.context").operands == ("h0.softmax", "h0.v")
+    shares = layer(model, "h0.softmax").bounds
+    assert (shares.k, shares.oy, shares.groups) == (128, 128, 12)
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(18, 8), (34, 16), (50, 16), (101, 33)])
+def test_resnet_with_everything_of_its_own(depth, blocks):
+    """The same convolutions; a sum per block, two poolings."""
+    model, fused = resnet(depth, fused=False), resnet(depth)
+    made = {entry.name: entry.bounds for entry in model.layers if entry.macs}
+    assert made == {entry.name: entry.bounds for entry in fused.layers}
+    assert vectors(model) == {"add": blocks, "max_pool": 1, "average_pool": 1}
+    assert weights(model) == weights(fused)
+    tensors = {entry.name: entry for entry in model.tensors}
+    channels = 512 if depth < 50 else 2048
+    assert tensors["maxpool"].bytes == 64 * 56 * 56
+    assert tensors["avgpool"].bytes == channels
+    assert tensors["avgpool"].consumers == ("fc",)
+    assert layer(model, "avgpool").bounds.rows_in == 7
+    # What enters the sum and what leaves it have one size.
+    for index in range(3 if depth >= 34 else 2):
+        name = f"layer1.{index}.add"
+        summands = [u for u in model.tensors if name in u.consumers]
+        assert [u.bytes for u in summands] == 2 * [tensors[name].bytes]
+
+
+def test_resnet50_graph_with_everything_of_its_own():
+    consumers = {
+        entry.name: entry.consumers for entry in resnet(50, fused=False).tensors
+    }
+    assert consumers["conv1"] == ("maxpool",)
+    assert consumers["maxpool"] == ("layer1.0.conv1", "layer1.0.downsample")
+    assert consumers["layer1.0.conv3"] == ("layer1.0.add",)
+    assert consumers["layer1.0.downsample"] == ("layer1.0.add",)
+    assert consumers["layer1.0.add"] == ("layer1.1.conv1", "layer1.1.add")
+    assert consumers["layer4.2.add"] == ("avgpool",)
+
+
+@pytest.mark.parametrize("image", [32, 97, 224])
+def test_resnet_pools_what_there_is(image):
+    """conv1 and the pooling halve, as do three groups; the rest is averaged."""
+    model = resnet(18, image=image, fused=False)
+    size = image
+    for name in ("conv1", "maxpool"):
+        size = -(-size // 2)
+        assert layer(model, name).bounds.oy == size
+    for _ in range(3):
+        size = -(-size // 2)
+    assert layer(model, "avgpool").bounds.r == size
+    assert tensor(model, "layer4.1.add").bytes == 512 * size * size
+
+
+@pytest.mark.parametrize("build", [gpt2, resnet])
+def test_fused_is_the_default(build):
+    assert build() == build(fused=True)
+    with pytest.raises(InstanceError, match="fused: got 1, expected true or false"):
+        build(fused=1)
+
+
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("name", sorted(BUILDERS))
-def test_builders_scale_with_precision_and_samples(name):
-    one, two = BUILDERS[name](), BUILDERS[name](samples=2, bytes_per_element=3)
+def test_builders_scale_with_precision_and_samples(name, fused):
+    one = BUILDERS[name](fused=fused)
+    two = BUILDERS[name](fused=fused, samples=2, bytes_per_element=3)
     assert weights(two) == 3 * weights(one)
     for small, large in zip(one.tensors, two.tensors, strict=True):
         assert large.bytes == 6 * small.bytes

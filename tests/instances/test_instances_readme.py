@@ -12,6 +12,7 @@ from instances.keys import KEYS
 from instances.load import packages, scenarios
 from instances.models import BUILDERS
 from instances.parse_model import builder_keys
+from instances.vocabulary import OPERATORS, TRANSPOSED
 
 FOLDER = Path(inspect.getfile(instances)).parent
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -50,6 +51,13 @@ def test_required_is_said_of_required_keys():
 def test_every_builder_has_a_section():
     titles = " ".join(title for title in sections() if "built by" in title)
     assert set(BUILDERS) <= set(re.findall(r"\w+", titles))
+
+
+def test_every_operator_is_explained():
+    table = README.split("### Operators")[1].split("### bounds")[0]
+    firsts = re.findall(r"^\| (`.+?`) \|", table, flags=re.MULTILINE)
+    named = [name for first in firsts for name in re.findall(r"\w+", first)]
+    assert sorted(named) == sorted({*OPERATORS, TRANSPOSED} - {"opaque"})
 
 
 def test_everything_packaged_is_listed():

@@ -73,7 +73,7 @@ def test_the_headline_command_solves_every_row_once(
     assert die["throughput_gain"] == die["energy_gain"] == 1
     assert answer["paper"]["throughput_gain"] == 2.2
     for row in answer["rows"]:
-        assert row["claim"] == "optimal-1"
+        assert row["claim"] == "certified"
         assert row["facts"]["total_pes"] == 16384
         assert row["facts"]["dram_total_gb_s"] == 64
     assert len(Runs(runs).lines) == 11
@@ -97,7 +97,8 @@ def test_both_engines_are_joined_row_by_row(small: Path) -> None:
     effort = Effort(milp_seconds=20.0)
     solved = solve_both(load_instance(small), effort)
     assert [run.engine for run in solved.outcome.runs] == ["cpsat", "milp"]
-    assert solved.outcome.claim == "optimal-2"
+    assert all(run.bound == solved.outcome.value for run in solved.outcome.runs)
+    assert solved.outcome.claim == "certified"
     assert solved.verdict.accepted
 
 

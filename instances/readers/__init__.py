@@ -1,0 +1,1 @@
+"""Readers of lists and models that other tools write."""

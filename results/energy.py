@@ -1,0 +1,84 @@
+"""Where the energy of a schedule goes, exact: a table, and its numbers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from costmodel import energy
+from costmodel.scaling import at_technology
+from formulation.pipelined.semantics import energy_parts, facts_of
+from results.text import columns, percent, with_unit
+
+if TYPE_CHECKING:
+    from costmodel.table import CostTable
+    from formulation.pipelined.schedule import Schedule
+    from formulation.pipelined.semantics import Evaluation
+    from formulation.problem import Problem
+    from instances.schema import Instance
+
+LEAST = Fraction(1, 100_000)
+LABELS = {
+    "mac": "MAC",
+    "l1": "L1",
+    "l2": "L2",
+    "noc": "NoC",
+    "chiplet": "on chiplets",
+    "nop": "NoP",
+    "dram": "DRAM",
+    "static": "static",
+    "rounding": "rounding",
+}
+
+
+def breakdown_pj(
+    instance: Instance,
+    table: CostTable,
+    problem: Problem,
+    schedule: Schedule,
+    worth: Evaluation,
+) -> dict[str, Fraction]:
+    """Return the energy of a round by parts, in pJ; the sum is that of the schedule.
+
+    ``chiplet`` is what the table gives undivided: the energy of modes that their
+    own MACs and accesses do not explain to the quantum. ``rounding`` is what whole
+    quanta add.
+    """
+    quantum_pj = Fraction(problem.energy_quantum_fj, 1000)
+    parts = dict.fromkeys(LABELS, Fraction(0))
+    kinds = {n: at_technology(k) for n, k in instance.package.types.items()}
+    for t, task in enumerate(problem.tasks):
+        model = instance.models[task.model]
+        kind = kinds[problem.chiplets[schedule.chiplet[t]].type]
+        mode = table.rows[model.name, task.name, kind.name][schedule.mode[t]]
+        stated = mode.energy_quanta * quantum_pj
+        try:
+            found = energy.energy_parts_pj(kind, mode.macs, mode.accesses)
+        except ValueError:  # levels of another cost model
+            found = {}
+        if not 0 <= stated - sum(found.values()) < quantum_pj:
+            found = {"chiplet": stated}
+        for name, amount in found.items():
+            parts[name] += amount * model.mini_batches
+    units = energy_parts(
+        problem, schedule, facts_of(problem, schedule), worth.period_ticks
+    )
+    for name in ("nop", "dram", "static"):
+        parts[name] = units[name] * quantum_pj / problem.energy_den
+    parts["rounding"] = worth.energy_quanta * quantum_pj - sum(parts.values())
+    return parts
+
+
+def breakdown_lines(parts_pj: dict[str, Fraction]) -> list[str]:
+    """Return a table of what is 0.001 % of the sum or more."""
+    total = sum(parts_pj.values())
+    rows = [
+        (
+            f"  {LABELS[name]}",
+            with_unit(float(amount) * 1e-12, "J"),
+            percent(float(amount / total)),
+        )
+        for name, amount in parts_pj.items()
+        if amount and amount >= total * LEAST
+    ]
+    return ["energy goes to", *columns(rows, frozenset({1, 2}))] if rows else []
