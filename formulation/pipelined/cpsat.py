@@ -6,7 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from formulation.dual import recompute
 from formulation.engines.cpsat import EngineError, run
+from formulation.engines.lp import multipliers
 from formulation.outcome import Answer
 from formulation.pipelined.cpsat_build import (
     STRENGTHENINGS,
@@ -18,6 +20,7 @@ from formulation.pipelined.cpsat_build import (
 from formulation.pipelined.cpsat_cuts import by_cuts, cuttable, polish
 from formulation.pipelined.cpsat_energy import by_energy, energy_cuttable
 from formulation.pipelined.cpsat_search import Search, complete, solve_relaxed
+from formulation.pipelined.relaxation import relaxation
 from formulation.pipelined.semantics import evaluate
 
 if TYPE_CHECKING:
@@ -94,6 +97,8 @@ def _search(
 ) -> str:
     """Go through the phases until one settles it; return why it stopped."""
     p, why = search.p, ""
+    if "relaxation" in strengthenings and search.target.quantity == "energy":
+        _linear(search)
     if "project_stages" in strengthenings and "stage" not in search.without:
         if cuttable(search, strengthenings):
             by_cuts(search, strengthenings)
@@ -106,6 +111,15 @@ def _search(
     if why != "infeasible" and not search.enough:
         why = _whole(search, strengthenings, fixed, tune)
     return "gap" if search.enough and why != "infeasible" else why
+
+
+def _linear(search: Search) -> None:
+    """Take the bound of the linear relaxation (MODEL.md §4.6), if no rule is out."""
+    if not search.without:
+        program = relaxation(search.p, search.target)
+        left = search.left()
+        seconds = None if left is None else left / 4
+        search.raise_bound(recompute(program, multipliers(program, seconds)))
 
 
 def _relaxed(

@@ -24,6 +24,7 @@ STRENGTHENINGS = (
     "energy_cuts",
     "lower_bound",
     "project_stages",
+    "relaxation",
 )
 ENERGY_LIMIT = 2**61
 

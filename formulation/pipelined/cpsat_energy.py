@@ -1,4 +1,4 @@
-"""Energy by ways to cut: best first, CP-SAT way by way (MODEL.md §4.6)."""
+"""Energy by ways to cut: best first, CP-SAT way by way (MODEL.md §4.7)."""
 
 from __future__ import annotations
 

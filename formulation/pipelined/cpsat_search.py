@@ -113,7 +113,7 @@ def solve_relaxed(
     tune: dict[str, object],
     bounded: Callable[[int], None] | None,
 ) -> tuple[CpsatRun, Schedule | None]:
-    """Run a model; offer its solutions, where it has none with stages; return the last."""
+    """Run a model; offer its solutions, with stages if need be; return the last."""
     last: list[Schedule] = []
 
     def seen(value: Callable[[cp_model.LinearExprT], int]) -> None:
