@@ -9,6 +9,8 @@ from formulation.outcome import relative_gap
 from formulation.pipelined.bounds import explain
 
 if TYPE_CHECKING:
+    from formulation.outcome import Outcome
+    from formulation.pipelined.schedule import Schedule
     from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem
     from results.run import Solved
@@ -43,6 +45,21 @@ def _number(text: str | None) -> int | float | None:
     return float(text) if "." in text else int(text)
 
 
+def _parts(outcome: Outcome[Schedule]) -> list[dict[str, Any]]:
+    columns = (outcome.objective, outcome.value, outcome.bound, outcome.recomputed)
+    return [
+        {
+            "quantity": quantity,
+            "value": value,
+            "bound": bound,
+            "gap": relative_gap(value, bound),
+            "recomputed_bound": exact,
+            "recomputed_gap": relative_gap(value, exact),
+        }
+        for quantity, value, bound, exact in zip(*columns, strict=True)
+    ]
+
+
 def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
     """Return the JSON of a solve.
 
@@ -54,10 +71,6 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
     problem, outcome = solved.prepared.problem, solved.outcome
     worth, data = solved.worth, solved.certificate
     energy_pj = solved.energy_parts_pj
-    recomputed = outcome.recomputed
-    parts = zip(
-        outcome.objective, outcome.value, outcome.bound, recomputed, strict=True
-    )
     given = {m.name: m.max_stage for m in problem.models if m.max_stage_given}
     return {
         "scenario": problem.name,
@@ -68,17 +81,7 @@ def summary(solved: Solved, certificate: str | None) -> dict[str, Any]:
         "value": outcome.value[0],
         "bound": outcome.bound[0],
         "gap": outcome.gap if outcome.schedule is not None else None,
-        "parts": [
-            {
-                "quantity": quantity,
-                "value": value,
-                "bound": bound,
-                "gap": relative_gap(value, bound),
-                "recomputed_bound": exact,
-                "recomputed_gap": relative_gap(value, exact),
-            }
-            for quantity, value, bound, exact in parts
-        ],
+        "parts": _parts(outcome),
         "period_ticks": None if worth is None else worth.period_ticks,
         "tick_ps": problem.tick_ps,
         "energy_pj": _number(data["energy_pj"]),

@@ -6,7 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from formulation.dual import recompute
 from formulation.engines.cpsat import EngineError, run
+from formulation.engines.lp import multipliers
 from formulation.outcome import Answer
 from formulation.pipelined.cpsat_build import (
     STRENGTHENINGS,
@@ -16,7 +18,9 @@ from formulation.pipelined.cpsat_build import (
     read,
 )
 from formulation.pipelined.cpsat_cuts import by_cuts, cuttable, polish
+from formulation.pipelined.cpsat_energy import by_energy, energy_cuttable
 from formulation.pipelined.cpsat_search import Search, complete, solve_relaxed
+from formulation.pipelined.relaxation import relaxation
 from formulation.pipelined.semantics import evaluate
 
 if TYPE_CHECKING:
@@ -93,16 +97,29 @@ def _search(
 ) -> str:
     """Go through the phases until one settles it; return why it stopped."""
     p, why = search.p, ""
+    if "relaxation" in strengthenings and search.target.quantity == "energy":
+        _linear(search)
     if "project_stages" in strengthenings and "stage" not in search.without:
         if cuttable(search, strengthenings):
             by_cuts(search, strengthenings)
             if not p.contiguous:
                 polish(search, strengthenings)
+        if energy_cuttable(search, strengthenings):
+            by_energy(search, strengthenings)
         if not search.enough:
             why = _relaxed(search, strengthenings, tune)
     if why != "infeasible" and not search.enough:
         why = _whole(search, strengthenings, fixed, tune)
     return "gap" if search.enough and why != "infeasible" else why
+
+
+def _linear(search: Search) -> None:
+    """Take the bound of the linear relaxation (MODEL.md §4.6), if no rule is out."""
+    if not search.without:
+        program = relaxation(search.p, search.target)
+        left = search.left()
+        seconds = None if left is None else left / 4
+        search.raise_bound(recompute(program, multipliers(program, seconds)))
 
 
 def _relaxed(

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from formulation.outcome import Target
     from formulation.problem import Problem
 
-STRENGTHENINGS = ("cuts", "dominated", "lower_bound", "project_stages")
+STRENGTHENINGS = (
+    "cuts",
+    "dominated",
+    "energy_cuts",
+    "lower_bound",
+    "project_stages",
+    "relaxation",
+)
 ENERGY_LIMIT = 2**61
 
 

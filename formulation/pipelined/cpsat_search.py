@@ -113,13 +113,15 @@ def solve_relaxed(
     tune: dict[str, object],
     bounded: Callable[[int], None] | None,
 ) -> tuple[CpsatRun, Schedule | None]:
-    """Run a model without stages; offer its solutions with stages; return the last."""
+    """Run a model; offer its solutions, with stages if need be; return the last."""
     last: list[Schedule] = []
 
     def seen(value: Callable[[cp_model.LinearExprT], int]) -> None:
         found = read(m, value)
         last[:] = [found]
-        for place in (earliest, latest):
+        if m.staged:
+            search.offer(found)
+        for place in () if m.staged else (earliest, latest):
             search.offer(place(search.p, found))
 
     result = run(

@@ -1,0 +1,259 @@
+"""Energy by ways to cut: best first, CP-SAT way by way (MODEL.md §4.7)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from formulation.pipelined.cpsat_build import build
+from formulation.pipelined.cpsat_search import (
+    ONE_WAY,
+    Search,
+    complete,
+    on_chiplets,
+    solve_relaxed,
+    stopped,
+)
+from formulation.pipelined.energy_cuts import EnergyCutter, energy_cutter
+from formulation.pipelined.energy_sums import prices
+from formulation.pipelined.energy_ways import WholeWays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from formulation.pipelined.energy_sums import Array
+
+MOST_NODES = 100_000  # sets of ways that are looked at
+MOST_SOLVED = 2_000  # ways that CP-SAT is asked for
+MOST_KEPT = 100_000  # whole ways in the list
+PROOF, START = 0.9, 0.5  # of the time, with ``contiguous`` and without
+WAY_SECONDS = 2.0
+
+Node = tuple[int, int, "Array | tuple[int, ...]"]
+
+
+def energy_cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
+    """Whether ways to cut say something of the target's energy."""
+    needed = {"contiguous", "compute", "sram", "stage"}
+    return (
+        "energy_cuts" in strengthenings
+        and search.target.quantity == "energy"
+        and not needed & search.without
+    )
+
+
+def by_energy(search: Search, strengthenings: frozenset[str]) -> None:
+    """Prove the least energy of a ``contiguous`` problem by branching on ways to cut.
+
+    Sets of ways are split, the one with the least bound first. Between, CP-SAT looks
+    for schedules of the best way in sight. What is left in the list bounds the
+    rest. Without ``contiguous`` there is only the schedule to start from.
+    """
+    by = energy_cutter(search.p, search.without, search.target.period_at_most)
+    if by is not None:
+        _Branching(search, strengthenings, by).run()
+
+
+@dataclass
+class _Branching:
+    """The list of what is not settled: (bound, number, set of ways or whole way)."""
+
+    search: Search
+    strengthenings: frozenset[str]
+    by: EnergyCutter
+    heap: list[Node] = field(default_factory=list)
+    number: Iterator[int] = field(default_factory=count)
+    settled: set[tuple[int, ...]] = field(default_factory=set)
+    patience: dict[tuple[int, ...], float] = field(default_factory=dict)
+    tight: set[tuple[int, ...]] = field(default_factory=set)
+    solving: float = 0.0
+    staged: set[tuple[int, ...]] = field(default_factory=set)
+    nodes: int = 0
+    asked: int = 0
+    turn: bool = True
+
+    def __post_init__(self) -> None:
+        """Begin with all ways."""
+        self.whole = WholeWays(self.by)
+
+    def run(self) -> None:
+        """Branch until everything is settled, or time or patience is over."""
+        search, began = self.search, time.monotonic()
+        share = PROOF if search.p.contiguous else START
+        left = search.left()
+        seconds = None if left is None else left * share
+        self._put(self._node(np.arange(self.by.others.least.size)))
+        while self.heap and not search.enough and not stopped(search):
+            self._note(self.heap[0][0])
+            spent = time.monotonic() - began
+            late = seconds is not None and spent > seconds
+            tired = self.nodes > MOST_NODES or self.asked > MOST_SOLVED
+            if late or tired or search.enough:
+                return
+            bound, _, best = self.heap[0]
+            if not self._open(bound):
+                break
+            if isinstance(best, tuple):
+                self._settle(best, bound)
+            elif self.turn and self.solving <= spent / 2:
+                self._dive()
+            elif not self._expand():
+                return
+            self.turn = not self.turn
+        if not self.heap or not self._open(self.heap[0][0]):
+            self._note(None)
+
+    def _open(self, bound: int) -> bool:
+        """Whether something of that bound can be better than what is known."""
+        value = self.search.value
+        return value is None or self.search.quanta(bound) < value
+
+    def _note(self, bound: int | None) -> None:
+        """Raise the search's bound; `None`: nothing is left below its value."""
+        value = self.search.value
+        if not self.search.p.contiguous:
+            return
+        if bound is None and value is not None:
+            self.search.raise_bound(value)
+        elif bound is not None:
+            found = self.search.quanta(bound)
+            self.search.raise_bound(found if value is None else min(found, value))
+
+    def _put(self, node: Node | None) -> None:
+        if node is not None:
+            heappush(self.heap, node)
+
+    def _node(self, ways: Array, at_least: int = 0) -> Node | None:
+        """Return a set of ways with its bound; `None`: impossible."""
+        self.nodes += 1
+        bound = self.by.bound(ways)
+        if bound is None:
+            return None
+        return max(bound, at_least), next(self.number), ways
+
+    def _split(self, ways: Array) -> list[Array]:
+        """Return two halves of a set of ways, or the set where all are alike."""
+        others = self.by.others
+        n = len(self.search.p.chiplets)
+        parts = others.parts[ways]
+        price = np.concatenate([prices(self.search.p)] * 2)
+        columns = [others.least[ways], *(parts[:, : 2 * n] * price).T]
+        columns += list(parts[:, 2 * n : 3 * n].T)
+        if self.by.most_ticks is not None:
+            per_tick = max(1, int(others.least.max()) // max(1, self.by.most_ticks))
+            columns += list((parts[:, 3 * n :] * per_tick).T)
+        ranges = [int(x.max()) - int(x.min()) for x in columns]
+        if not max(ranges):
+            return [ways]
+        widest = columns[int(np.argmax(ranges))]
+        low = widest <= int(widest.min()) + max(ranges) // 2
+        return [ways[low], ways[~low]]
+
+    def _expand(self) -> bool:
+        """Replace the best set by its halves, or by its whole ways; whether done."""
+        bound, _, ways = heappop(self.heap)
+        assert not isinstance(ways, tuple)
+        halves = self._split(ways)
+        if len(halves) == 2:
+            for half in halves:
+                self._put(self._node(half, bound))
+            return True
+        most = self._most()
+        for way in ways.tolist():
+            for value, chiplet in self.by.chiplets(way, most):
+                heappush(self.heap, (max(bound, value), next(self.number), chiplet))
+                if len(self.heap) > MOST_KEPT:
+                    heappush(self.heap, (bound, next(self.number), ways))
+                    return False
+        return True
+
+    def _most(self) -> int:
+        """Return the largest value in energy units that is worth listing."""
+        value = self.search.value
+        if value is None:
+            return 2**60
+        return (value - 1) * self.search.p.energy_den
+
+    def _dive(self) -> None:
+        """Follow the better half down to one way, and solve its best whole way."""
+        node: Node | None = heappop(self.heap)
+        while node is not None:
+            bound, _, ways = node
+            assert not isinstance(ways, tuple)
+            halves = self._split(ways)
+            if len(halves) == 1:
+                self._put(node)
+                first = next(self.by.chiplets(int(ways[0]), self._most()), None)
+                if first is not None:
+                    self._solve(first[1])
+                return
+            both = [self._node(half, bound) for half in halves]
+            some = sorted((x for x in both if x is not None), key=lambda x: x[:2])
+            node = some[0] if some else None
+            for other in some[1:]:
+                self._put(other)
+
+    def _settle(self, chiplet: tuple[int, ...], bound: int) -> None:
+        """Raise the bound of the best whole way, or solve it, and leave it out."""
+        better: int | None = None
+        if chiplet not in self.tight:
+            self.tight.add(chiplet)
+            better = self.whole.bound(chiplet)
+        if better is None or better <= bound:
+            better = self._solve(chiplet)
+        heappop(self.heap)
+        if better is not None:
+            heappush(self.heap, (max(bound, better), next(self.number), chiplet))
+
+    def _solve(self, chiplet: tuple[int, ...]) -> int | None:
+        """Look for a better schedule of a whole way; return its bound if it stays open.
+
+        Every time that it comes back it gets four times as long.
+        """
+        if chiplet in self.settled:
+            return None
+        began = time.monotonic()
+        seconds = self.patience.get(chiplet, WAY_SECONDS)
+        self.patience[chiplet] = 4 * seconds
+        bound = self._ask(chiplet, seconds)
+        if bound is None:
+            self.settled.add(chiplet)
+        self.solving += time.monotonic() - began
+        return bound
+
+    def _ask(self, chiplet: tuple[int, ...], seconds: float) -> int | None:
+        """Ask without stages; of a way that cannot be given any, with them."""
+        search, cap = self.search, self.search.target.energy_at_most
+        self.asked += 1
+        if search.value is not None:
+            cap = min(search.value - 1, search.value if cap is None else cap)
+        staged = chiplet in self.staged
+        m = build(
+            on_chiplets(search.p, chiplet),
+            replace(search.target, energy_at_most=cap),
+            staged=staged,
+            without=search.without,
+            strengthenings=self.strengthenings,
+        )
+        left = search.left()
+        if left is not None:
+            seconds = max(0.01, min(seconds, left))
+        result, last = solve_relaxed(
+            search, m, seconds=seconds, tune=ONE_WAY, bounded=None
+        )
+        if result.infeasible:
+            return None
+        found = result.bound or 0
+        if result.why_stopped == "finished" and last is not None:
+            bound = search.quanta(found)
+            if not staged and (search.value is None or search.value > bound):
+                complete(search, last, self.strengthenings)
+            if search.value is not None and search.value <= bound:
+                return None
+            self.staged.add(chiplet)
+        return found

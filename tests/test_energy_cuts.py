@@ -1,0 +1,131 @@
+"""Ways to cut by energy: none is missed, no bound is above what a schedule takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from formulation.outcome import Limits, Target
+from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
+from formulation.pipelined.cpsat_search import on_chiplets
+from formulation.pipelined.energy_cuts import energy_cutter
+from formulation.pipelined.energy_ways import WholeWays
+from tests.test_cpsat_cuts import SEEDS, VARIANTS, contiguous_problem, intervals
+
+if TYPE_CHECKING:
+    from formulation.outcome import Answer
+    from formulation.pipelined.schedule import Schedule
+    from formulation.problem import Problem
+
+OFF = frozenset(STRENGTHENINGS) - {"energy_cuts"}
+NONE: frozenset[str] = frozenset()
+ONE = Limits(workers=1)
+HUGE = 2**50
+
+
+def least(p: Problem, on: bool, cap: int | None = None) -> Answer[Schedule]:
+    target = Target("energy", period_at_most=cap)
+    chosen = frozenset(STRENGTHENINGS) if on else OFF
+    return minimise(p, target, ONE, strengthenings=chosen)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_way_is_listed_once_and_bounded(seed: int, variant: str) -> None:
+    p = contiguous_problem(seed, variant)
+    by = energy_cutter(p, NONE, None)
+    wanted = {
+        chiplet
+        for chiplet in product(range(len(p.chiplets)), repeat=len(p.tasks))
+        if intervals(p, chiplet)
+    }
+    if by is None:
+        assert len(p.models) > 2 or not wanted
+        return
+    listed: dict[tuple[int, ...], int] = {}
+    for way in range(by.others.least.size):
+        values = []
+        for value, chiplet in by.chiplets(way, HUGE):
+            assert chiplet not in listed
+            listed[chiplet] = value
+            values.append(value)
+        alone = by.bound(np.array([way]))
+        assert (alone is None) == (not values)
+        assert alone is None or alone <= min(values) == values[0]
+    assert listed.keys() == wanted
+    whole = WholeWays(by)
+    some = sorted(listed)
+    for chiplet in some[:: max(1, len(some) // 6)]:
+        answer = least(on_chiplets(p, chiplet), on=False)
+        if answer.value is not None:
+            most = answer.value * p.energy_den
+            tight = whole.bound(chiplet)
+            assert listed[chiplet] <= most
+            assert tight is None or tight <= most
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_set_is_bounded_below_its_ways(seed: int) -> None:
+    by = energy_cutter(contiguous_problem(seed), NONE, None)
+    if by is None:
+        return
+    draw = Random(seed)
+    every = range(by.others.least.size)
+    for size in (2, 3, 5, 9):
+        ways = np.array(draw.sample(every, min(size, len(every))))
+        alone = [by.bound(ways[k : k + 1]) for k in range(ways.size)]
+        together = by.bound(ways)
+        known = [value for value in alone if value is not None]
+        assert not known or (together is not None and together <= min(known))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_energy_cuts_change_no_optimum(seed: int, variant: str) -> None:
+    """Alone and under a cap halfway between the fastest and the thriftiest."""
+    p = contiguous_problem(seed, variant)
+    without = least(p, on=False)
+    told: list[int] = []
+    found = minimise(
+        p,
+        Target("energy"),
+        ONE,
+        report=lambda news: told.append(news.bound or 0),
+    )
+    assert found.infeasible == without.infeasible
+    assert (found.value, found.bound) == (without.value, without.bound)
+    if without.value is None or without.schedule is None:
+        return
+    assert max(told) <= without.value
+    fastest = minimise(p, Target("period"), ONE).value
+    assert fastest is not None
+    for cap in (fastest, fastest + max(1, fastest // 8)):
+        on, off = least(p, True, cap), least(p, False, cap)
+        assert (on.value, on.bound) == (off.value, off.bound)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:20])
+def test_static_power_counts(seed: int) -> None:
+    p = replace(contiguous_problem(seed), static_energy=7)
+    on, off = least(p, True), least(p, False)
+    assert (on.value, on.bound) == (off.value, off.bound)
+
+
+def test_bounds_are_worth_having() -> None:
+    """On half of the problems the first bound is more than nine tenths of the best."""
+    near = total = 0
+    for seed in SEEDS:
+        p = contiguous_problem(seed)
+        by = energy_cutter(p, NONE, None)
+        best = least(p, on=False).value
+        if by is not None and best is not None:
+            total += 1
+            bound = by.bound(np.arange(by.others.least.size)) or 0
+            near += 10 * bound > 9 * best * p.energy_den
+    assert total > len(SEEDS) // 4
+    assert 2 * near > total
