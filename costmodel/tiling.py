@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 ORDERS = tuple("".join(order) for order in permutations("kcy"))
-MOST_SIZES = 6  # tile sizes tried along a loop
+MOST_SIZES = 12  # tile sizes tried along a loop
 MOST_SAMPLES = 4  # of these, along the samples of a mini-batch
 
 

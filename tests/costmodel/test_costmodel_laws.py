@@ -95,9 +95,9 @@ def everything(layer, kind, samples):
         noc_pj=float(kind.noc_energy_pj_per_byte),
     )
     arrays = searched(flow, nest, kind.num_pes, kind.l1_bytes_per_pe)
-    # A few tilings of many, many of a few: the memory of the test stays small.
     assume(len(arrays.cycles) < 3000)
     tiles = tilings(arrays)
+    assume(len(tiles.of) < 200_000)  # all at once in memory
     return case, arrays, tiles, costs(case, arrays, tiles)
 
 
