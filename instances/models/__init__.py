@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from instances.models.alexnet import alexnet
 from instances.models.gpt2 import gpt2
 from instances.models.resnet import BLOCKS, resnet
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from instances.schema import Model
 
 BUILDERS: dict[str, Callable[..., Model]] = {
+    "alexnet": alexnet,
     "gpt2": gpt2,
     "resnet": resnet,
     **{

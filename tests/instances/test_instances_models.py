@@ -8,6 +8,7 @@ import pytest
 
 from instances.faults import InstanceError
 from instances.models import BUILDERS
+from instances.models.alexnet import alexnet
 from instances.models.gpt2 import gpt2
 from instances.models.resnet import resnet
 
@@ -272,11 +273,48 @@ def test_resnet_pools_what_there_is(image):
     assert tensor(model, "layer4.1.add").bytes == 512 * size * size
 
 
-@pytest.mark.parametrize("build", [gpt2, resnet])
+@pytest.mark.parametrize("build", [alexnet, gpt2, resnet])
 def test_fused_is_the_default(build):
     assert build() == build(fused=True)
     with pytest.raises(InstanceError, match="fused: got 1, expected true or false"):
         build(fused=1)
+
+
+def test_alexnet_parameters_and_macs():
+    """60 965 224 parameters (the reference model of Caffe), 666 MMAC convolved.
+
+    Weights of the convolutions: 34 848 + 307 200 + 884 736 + 663 552 + 442 368 =
+    2 332 704. Their 2.3 million weights and 666 million MACs are those that the
+    ISSCC paper on Eyeriss (2016) states.
+    """
+    model = alexnet()
+    biases = sum(entry.bounds.groups * entry.bounds.k for entry in model.layers)
+    assert weights(model) + biases == 60_965_224
+    convolved = [entry for entry in model.layers if entry.op == "conv"]
+    assert sum(entry.weight_bytes for entry in convolved) == 2_332_704
+    per_layer = [entry.bounds.macs for entry in convolved]
+    assert per_layer == [
+        105_415_200,
+        223_948_800,
+        149_520_384,
+        112_140_288,
+        74_760_192,
+    ]
+    assert sum(per_layer) == 665_784_864
+    assert tensor(model, "image").consumers == ("conv1",)
+    assert tensor(model, "conv5").bytes == 256 * 13 * 13
+    assert [entry.name for entry in model.tensors if entry.output] == ["fc8"]
+
+
+def test_alexnet_with_poolings_of_its_own():
+    """55, 27 and 13 rows become 27, 13 and 6: ⌊(n − 3)/2⌋ + 1; fc6 reads 9216."""
+    model = alexnet(fused=False)
+    assert vectors(model) == {"max_pool": 3}
+    assert (weights(model), macs(model)) == (weights(alexnet()), macs(alexnet()))
+    pools = [entry for entry in model.layers if not entry.macs]
+    assert [entry.bounds.rows_in for entry in pools] == [55, 27, 13]
+    assert tensor(model, "conv5.pool").bytes == 9216
+    assert tensor(model, "conv5.pool").consumers == ("fc6",)
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -297,6 +335,10 @@ def test_builders_scale_with_precision_and_samples(name, fused):
         (lambda: gpt2("huge", tokens=0), ["tokens", "size"]),
         (lambda: gpt2(tokens=1025), ["tokens"]),
         (lambda: gpt2(lm_head="first"), ["lm_head"]),
+        (
+            lambda: alexnet(samples=0, bytes_per_element=0),
+            ["samples", "bytes_per_element"],
+        ),
         (lambda: resnet(51), ["depth"]),
         (lambda: resnet(image=0, samples=-1), ["image", "samples"]),
     ],
