@@ -29,6 +29,7 @@ test: lint
 
 bench: $(STAMP)
 	$(BIN)/python -m results.bench
+	$(BIN)/python -m results.bench_costs
 
 # A venv whose interpreter is gone or that was left half-made is made anew.
 $(STAMP): pyproject.toml constraints.txt
