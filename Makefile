@@ -1,5 +1,6 @@
 # make headline   set everything up, solve the headline comparison, print its table
 # make test       set everything up, lint, type-check, test
+# make test-long  the tests that take minutes
 # Needs python3 >= 3.11 (PYTHON=python3.12 picks another) and make.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: help install headline test lint bench clean
+.PHONY: help install headline test test-long lint bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -25,7 +26,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) -m "not long"
+
+test-long: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -m long
 
 bench: $(STAMP)
 	$(BIN)/python -m results.bench

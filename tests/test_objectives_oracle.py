@@ -61,7 +61,7 @@ def least_edp(some: Points) -> tuple[int, ...] | None:
     return min(((t * e,) for t, e in some), default=None)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("first", CHUNKS)
 def test_edp(first: int, engine: str) -> None:
@@ -89,7 +89,7 @@ def test_edp_is_no_by_product() -> None:
     assert strictly >= 15
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("first", CHUNKS)
 def test_front(first: int, engine: str) -> None:
