@@ -117,15 +117,23 @@ def test_static_power_counts(seed: int) -> None:
 
 
 def test_bounds_are_worth_having() -> None:
-    """On half of the problems the first bound is more than nine tenths of the best."""
+    """On half of the problems the least bound is more than nine tenths of the best.
+
+    Measured: 29 of 45. Bounds of 0 would pass every other test.
+    """
     near = total = 0
     for seed in SEEDS:
         p = contiguous_problem(seed)
         by = energy_cutter(p, NONE, None)
         best = least(p, on=False).value
         if by is not None and best is not None:
+            whole = WholeWays(by)
+            bounds = [
+                max(value, whole.bound(chiplet) or 0)
+                for way in range(by.others.least.size)
+                for value, chiplet in by.chiplets(way, HUGE)
+            ]
             total += 1
-            bound = by.bound(np.arange(by.others.least.size)) or 0
-            near += 10 * bound > 9 * best * p.energy_den
-    assert total > len(SEEDS) // 4
+            near += 10 * min(bounds) > 9 * best * p.energy_den
+    assert total > len(SEEDS) // 2
     assert 2 * near > total

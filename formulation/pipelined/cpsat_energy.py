@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST_NODES = 100_000  # sets of ways that are looked at
 MOST_SOLVED = 2_000  # ways that CP-SAT is asked for
 MOST_KEPT = 100_000  # whole ways in the list
-PROOF, START = 0.9, 0.5  # of the time, with ``contiguous`` and without
+PROOF, START = 0.9, 0.6  # of the time, with ``contiguous`` and without
 WAY_SECONDS = 2.0
 
 Node = tuple[int, int, "Array | tuple[int, ...]"]
