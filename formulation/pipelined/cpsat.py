@@ -114,7 +114,7 @@ def _search(
 
 
 def _linear(search: Search) -> None:
-    """Take the bound of the linear relaxation (MODEL.md §4.6), if no rule is out."""
+    """Take the bound of the linear relaxation (MODEL.md §4.8), if no rule is out."""
     if not search.without:
         program = relaxation(search.p, search.target)
         left = search.left()

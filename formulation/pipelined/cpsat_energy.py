@@ -1,4 +1,4 @@
-"""Energy by ways to cut: best first, CP-SAT way by way (MODEL.md §4.7)."""
+"""Energy by ways to cut: best first, CP-SAT way by way (MODEL.md §4.9)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Ways to cut by their energy: bounds of whole sets of them at once.
 
-MODEL.md §4.7. Two models meet only on a chiplet's L2, so the best way of one model
+MODEL.md §4.9. Two models meet only on a chiplet's L2, so the best way of one model
 beside a way of the other one, or beside a set of them, is a shortest path over
 (chiplets used, layers done).
 """

@@ -1,6 +1,6 @@
 """What an interval of a model's layers costs a chiplet in energy, by five numbers.
 
-MODEL.md §4.7. Of all intervals on a chiplet the numbers are added, but of the peaks
+MODEL.md §4.9. Of all intervals on a chiplet the numbers are added, but of the peaks
 the largest counts. Then
 
     energy on c ≥ least + max(−refund, price·(weight + peak − L2)),
@@ -84,7 +84,7 @@ def _moved(p: Problem, model: ProblemModel) -> list[_Moved]:
 
 
 def sums(p: Problem, model: ProblemModel) -> Sums:
-    """Return the numbers of all intervals of a model (proofs: MODEL.md §4.7)."""
+    """Return the numbers of all intervals of a model (proofs: MODEL.md §4.9)."""
     n, size = len(p.chiplets), model.last - model.first + 1
     shape = (n, size + 1, size + 1)
     weight, ticks, refund = (np.zeros(shape, dtype=np.int64) for _ in range(3))

@@ -1,6 +1,6 @@
 """A better bound of one whole way to cut: whole weights, places, the peak itself.
 
-MODEL.md §4.7. With the chiplet of every layer given, the energy of a chiplet depends
+MODEL.md §4.9. With the chiplet of every layer given, the energy of a chiplet depends
 only on the copies of tensors that leave or reach it, so all places of the tensors
 between chiplets are tried.
 """
