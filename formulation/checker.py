@@ -22,12 +22,14 @@ from formulation.certificate import (
     seal_of,
 )
 from formulation.compile import CompileError, compile_problem
+from formulation.decisions import ScheduleError
 from formulation.dual import recompute
 from formulation.objective import ObjectiveError, parse_part, parts_of
 from formulation.outcome import CLAIMS, EngineRun, Outcome
 from formulation.pipelined.relaxation import relaxation, target_of
-from formulation.pipelined.schedule import Schedule, ScheduleError, from_dict
-from formulation.pipelined.semantics import RULES, UnassignedError, evaluate
+from formulation.pipelined.schedule import Schedule, from_dict
+from formulation.pipelined.semantics import RULES, evaluate
+from formulation.rules import UnassignedError
 from instances.faults import InstanceError
 from instances.load import from_canonical_json, instance_sha256, to_canonical_json
 

@@ -7,11 +7,11 @@ MODEL.md rounds: `floor` (whole ticks).
 from __future__ import annotations
 
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from formulation.network import network_of
-from formulation.problem import Mode, Problem, ProblemModel, Task, Tensor
+from formulation.problem import Mode, Problem, ProblemModel, Task, Tensor, Timing
 from instances.load import instance_sha256
 
 if TYPE_CHECKING:
@@ -126,6 +126,31 @@ def _workload(
     return models, tasks, tensors
 
 
+def _releases(instance: Instance, model: Model) -> tuple[int, ...]:
+    """Return when the rounds of a model are released: given, or its last frame's."""
+    timed = instance.options.timed
+    rounds = timed.rounds.get(model.name, 1)
+    rate = timed.frames_per_second.get(model.name)
+    if rate is None:
+        return timed.release_ticks.get(model.name, (0,) * rounds)
+    frames = model.samples * model.mini_batches
+    ticks = Fraction(10**12, instance.tick_ps) / rate  # from a frame to the next one
+    return tuple(ceil(((k + 1) * frames - 1) * ticks) for k in range(rounds))
+
+
+def _timing(instance: Instance) -> Timing:
+    """Return what only timed schedules are given."""
+    timed = instance.options.timed
+    return Timing(
+        contention=timed.contention,
+        store_and_forward=timed.switching == "store_and_forward",
+        weights=timed.weights,
+        releases=tuple(_releases(instance, model) for model in instance.models),
+        due_ticks=tuple(timed.due_ticks.get(model.name) for model in instance.models),
+        caps=tuple(sorted(timed.caps.items())),
+    )
+
+
 def _check_table(instance: Instance, sha: str, table: CostTable) -> None:
     """Refuse a table of another instance (`sha`: of this one) or in other quanta."""
     stated = (table.instance_sha256, table.tick_ps, table.energy_quantum_fj)
@@ -167,6 +192,8 @@ def compile_problem(instance: Instance, table: CostTable) -> Problem:
         static_energy=network.static_energy,
         dram_energy=network.dram_energy,
         floor_ticks=network.floor_ticks,
+        route_ticks=network.route_ticks,
+        dram_ticks=network.dram_ticks,
         models=tuple(models),
         tasks=tuple(tasks),
         tensors=tuple(tensors),
@@ -181,4 +208,5 @@ def compile_problem(instance: Instance, table: CostTable) -> Problem:
         colocate=tuple(tuple(places[x] for x in group) for group in options.colocate),
         energy_cap_quanta=None if cap is None else floor(cap / quantum_pj),
         period_cap_ticks=options.period_cap_ticks,
+        timing=_timing(instance),
     )

@@ -86,13 +86,22 @@ class _Resources:
         """Add a resource unless its bandwidth is unlimited; GB/s is bytes/ns."""
         if gb_s is None:
             return None
-        rate = gb_s * self.units_per_tick
+        rate = bandwidth = gb_s * self.units_per_tick
         stream, counts = rate, True
         if self.guaranteed:
             if kind != "dram":
                 rate, counts = rate / 2, False
             stream = rate / max(1, sharers)
-        self.all.append(Resource(kind, name, _rate(rate), _rate(stream), counts))
+        self.all.append(
+            Resource(
+                kind=kind,
+                name=name,
+                rate=_rate(rate),
+                stream_rate=_rate(stream),
+                counts_streams=counts,
+                bandwidth=_rate(bandwidth),
+            )
+        )
         return len(self.all) - 1
 
 
@@ -136,18 +145,28 @@ class _Found:
     dram_energy: Fraction
 
 
+def _latency_ticks(instance: Instance, way: Sequence[int]) -> int:
+    """Return the sum of the hop latencies of a way, in whole ticks."""
+    links, tick_ns = instance.package.links, Fraction(instance.tick_ps, 1000)
+    return ceil(sum(links[k].hop_latency_ns for k in way) / tick_ns)
+
+
+def _dram_ticks(instance: Instance) -> int:
+    """Return the DRAM latency in whole ticks."""
+    return ceil(instance.package.dram.latency_ns / Fraction(instance.tick_ps, 1000))
+
+
 def _floor_ticks(instance: Instance, ways: _Ways) -> int:
     """Return the least T that `floor` allows."""
-    package, tick_ns = instance.package, Fraction(instance.tick_ps, 1000)
+    package = instance.package
     used = [w for row in ways.between for w in row]
     for c in range(len(package.chiplets)):
         reads, write = _legs(instance, ways, c)
         homes = {ways.home[c], *ways.home}
         used += [ways.reading[c][i] for home in homes for i, _ in reads[home]]
         used += [ways.writing[c][i] for i, _ in write]
-    worst = max(sum(package.links[k].hop_latency_ns for k in w) for w in used)
-    slowest = max(Fraction(worst), package.dram.latency_ns)
-    return max(1, ceil(slowest / tick_ns))
+    worst = max(_latency_ticks(instance, w) for w in used)
+    return max(1, worst, _dram_ticks(instance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +182,8 @@ class Network:
     static_energy: int
     dram_energy: int
     floor_ticks: int
+    route_ticks: tuple[tuple[int, ...], ...]
+    dram_ticks: int
 
 
 def _find(instance: Instance, ways: _Ways, pool: _Resources) -> _Found:
@@ -270,4 +291,8 @@ def network_of(instance: Instance) -> Network:
         static_energy=whole(static),
         dram_energy=whole(found.dram_energy),
         floor_ticks=_floor_ticks(instance, ways),
+        route_ticks=tuple(
+            tuple(_latency_ticks(instance, way) for way in row) for row in ways.between
+        ),
+        dram_ticks=_dram_ticks(instance),
     )

@@ -39,6 +39,8 @@ class Resource:
     counts_streams
         Whether DRAM streams count in its rule (not with ``guaranteed`` on links
         and ports, where `rate` is the half kept for package transfers).
+    bandwidth
+        All that it carries per tick, whatever ``guaranteed`` keeps for whom.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Resource:
     rate: Rate
     stream_rate: Rate
     counts_streams: bool
+    bandwidth: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +177,43 @@ class ProblemModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """All of §1 and the options of §2 of MODEL.md, in integers.
+class Timing:
+    """What only timed schedules are given (MODEL.md §6).
 
     Parameters
     ----------
+    contention
+        ``exact``, ``fluid`` or ``none``.
+    store_and_forward
+        Whether a transfer takes the resources of its way one after another.
+    weights
+        ``fetched``, ``preloaded`` or ``streamed``.
+    releases
+        Per model: when each of its rounds is released, in ticks.
+    due_ticks
+        Per model: when a round is due after its release; `None`: never.
+    caps
+        (part of an objective, its largest value).
+    """
+
+    contention: str
+    store_and_forward: bool
+    weights: str
+    releases: tuple[tuple[int, ...], ...]
+    due_ticks: tuple[int | None, ...]
+    caps: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """All of §1 and the options of §2 and §6 of MODEL.md, in integers.
+
+    Parameters
+    ----------
+    route_ticks
+        Latency of the route from one chiplet to another, in whole ticks.
+    dram_ticks
+        DRAM latency in whole ticks.
     static_energy
         Energy units that all chiplets together draw in a tick.
     dram_energy
@@ -200,6 +235,8 @@ class Problem:
     static_energy: int
     dram_energy: int
     floor_ticks: int
+    route_ticks: tuple[tuple[int, ...], ...]
+    dram_ticks: int
     models: tuple[ProblemModel, ...]
     tasks: tuple[Task, ...]
     tensors: tuple[Tensor, ...]
@@ -214,6 +251,7 @@ class Problem:
     colocate: tuple[tuple[int, ...], ...]
     energy_cap_quanta: int | None
     period_cap_ticks: int | None
+    timing: Timing
 
     def full_name(self, task: int) -> str:
         """Return ``model/layer`` of a task."""

@@ -1,7 +1,8 @@
 """The canonical text of an instance and its identity.
 
 One layout: JSON with sorted keys and without spaces, every field of the
-dataclasses present, fractions as integers or as texts "num/den". The SHA-256
+dataclasses present (but those of `LEFT_OUT` where they are neutral, so that hashes
+older than the field stay), fractions as integers or as texts "num/den". The SHA-256
 of that text identifies the instance: comments, the order of keys, defaults
 and how numbers are written do not matter.
 """
@@ -33,6 +34,7 @@ from instances.schema import (
     Options,
     Package,
     Tensor,
+    TimedOptions,
 )
 from instances.vocabulary import NODE_KEYS
 
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Decoder = Callable[[Any, str], Any]
+
+LEFT_OUT: dict[type, dict[str, object]] = {Options: {"timed": TimedOptions()}}
 
 _RATIO = re.compile(r"-?[0-9]{1,20}/[1-9][0-9]{0,19}")
 
@@ -86,8 +90,13 @@ def from_canonical_json(text: str) -> Instance:
 def _encode(value: object) -> object:
     """Plain JSON data of a dataclass, mapping, sequence or scalar."""
     if is_dataclass(value):
-        names = [entry.name for entry in dataclass_fields(value)]
-        return {name: _encode(getattr(value, name)) for name in names}
+        neutral = LEFT_OUT.get(type(value), {})
+        values = {x.name: getattr(value, x.name) for x in dataclass_fields(value)}
+        return {
+            name: _encode(entry)
+            for name, entry in values.items()
+            if name not in neutral or entry != neutral[name]
+        }
     if isinstance(value, Mapping):
         return {key: _encode(entry) for key, entry in value.items()}
     if isinstance(value, tuple):
@@ -181,16 +190,30 @@ def _decode_object(kind: type) -> Decoder:
     def decode(value: Any, path: str) -> Any:
         entries = _decode_mapping(value, path)
         decoders = _DECODERS[kind]
-        if set(entries) != set(decoders):
-            keys = ", ".join(sorted(set(entries) ^ set(decoders)))
+        absent = LEFT_OUT.get(kind, {}).keys() - entries.keys()
+        if set(entries) | absent != set(decoders):
+            keys = ", ".join(sorted((set(entries) | absent) ^ set(decoders)))
             expected = f"exactly the fields of a {kind.__name__}"
             raise InstanceError([Fault(path, f"a difference at {keys}", expected)])
         return kind(
             **{
                 name: decoder(entries[name], join(path, name))
                 for name, decoder in decoders.items()
+                if name not in absent
             }
         )
+
+    return decode
+
+
+def _neutral_left_out(kind: type) -> Decoder:
+    """Decoder of a dataclass that is left out where it is neutral."""
+
+    def decode(value: Any, path: str) -> Any:
+        result = _decode_object(kind)(value, path)
+        if result == kind():
+            raise _refuse(path, value, "nothing, since all of it is neutral")
+        return result
 
     return decode
 
@@ -271,6 +294,12 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "dram": _decode_object(Dram),
         "source": _T,
     },
+    TimedOptions: {
+        **dict.fromkeys(("contention", "switching", "weights"), _T),
+        **dict.fromkeys(("rounds", "due_ticks", "caps"), _mapping(_I)),
+        "release_ticks": _mapping(_list(_I)),
+        "frames_per_second": _mapping(_X),
+    },
     Options: {
         **dict.fromkeys(("contiguous", "convex", "exclusive", "multicast"), _F),
         **dict.fromkeys(("serial", "guaranteed"), _F),
@@ -280,6 +309,7 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "latency_cap_ticks": _mapping(_I),
         "energy_cap_pj": _optional(_X),
         "period_cap_ticks": _optional(_I),
+        "timed": _neutral_left_out(TimedOptions),
     },
     GivenMode: {
         **dict.fromkeys(("model", "layer", "chiplet_type"), _T),

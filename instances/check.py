@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instances.check_package import check_package
+from instances.check_timed import check_timed
 from instances.faults import (
     Fault,
     check_choice,
@@ -205,6 +206,7 @@ def _check_options(faults: list[Fault], instance: Instance) -> None:
             end = join(here, index)
             if check_known(faults, end, model, layers, "model"):
                 check_known(faults, end, layer, layers[model], f"layer of {model!r}")
+    check_timed(faults, options.timed, layers)
 
 
 def _check_costs(faults: list[Fault], instance: Instance) -> None:

@@ -76,6 +76,17 @@ KEYS: dict[str, dict[str, bool]] = {
         "latency_cap_ticks": OPTIONAL,
         "energy_cap_pj": OPTIONAL,
         "period_cap_ticks": OPTIONAL,
+        "timed": OPTIONAL,
+    },
+    "timed": {
+        "contention": OPTIONAL,
+        "switching": OPTIONAL,
+        "weights": OPTIONAL,
+        "rounds": OPTIONAL,
+        "release_ticks": OPTIONAL,
+        "frames_per_second": OPTIONAL,
+        "due_ticks": OPTIONAL,
+        "caps": OPTIONAL,
     },
     "cost": {
         "model": REQUIRED,

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from instances.faults import InstanceError
 from instances.fields import (
     Reading,
+    exact,
     fields,
     flag,
     integer,
     integers,
     items,
     limit,
+    mapping,
     text,
 )
 from instances.files import check_schema
@@ -30,6 +32,7 @@ from instances.schema import (
     Model,
     Options,
     Package,
+    TimedOptions,
 )
 
 if TYPE_CHECKING:
@@ -162,6 +165,28 @@ def _parse_options(reading: Reading, node: Node | None) -> Options:
         latency_cap_ticks=integers(reading, entries.get("latency_cap_ticks")),
         energy_cap_pj=limit(reading, entries.get("energy_cap_pj")),
         period_cap_ticks=None if period_cap is None else integer(reading, period_cap),
+        timed=_parse_timed(reading, entries.get("timed")),
+    )
+
+
+def _parse_timed(reading: Reading, node: Node | None) -> TimedOptions:
+    """Options of timed schedules; what is absent is neutral."""
+    entries = {} if node is None else fields(reading, node, "timed")
+    neutral = TimedOptions()
+    releases = mapping(reading, entries.get("release_ticks"))
+    rates = mapping(reading, entries.get("frames_per_second"))
+    return TimedOptions(
+        contention=text(reading, entries.get("contention"), neutral.contention),
+        switching=text(reading, entries.get("switching"), neutral.switching),
+        weights=text(reading, entries.get("weights"), neutral.weights),
+        rounds=integers(reading, entries.get("rounds")),
+        release_ticks={
+            name: tuple(integer(reading, x) for x in items(reading, entry))
+            for name, entry in releases.items()
+        },
+        frames_per_second={name: exact(reading, x) for name, x in rates.items()},
+        due_ticks=integers(reading, entries.get("due_ticks")),
+        caps=integers(reading, entries.get("caps")),
     )
 
 

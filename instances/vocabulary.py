@@ -23,6 +23,9 @@ TOPOLOGIES = ("mesh", "torus", "triangular", "explicit", "none")
 GRIDS = ("mesh", "torus", "triangular")
 DRAM_MODES = ("shared", "interleaved", "private")
 SRAM_MODES = ("full", "residents")
+CONTENTIONS = ("exact", "fluid", "none")
+SWITCHINGS = ("cut_through", "store_and_forward")
+WEIGHT_POLICIES = ("fetched", "preloaded", "streamed")
 
 MOST_ROUTERS = 4096
 """Larger grids are taken for a slip of the pen."""

@@ -11,9 +11,11 @@ from functools import cache
 from random import Random
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
-from formulation.pipelined.semantics import UnassignedError, evaluate
-from formulation.pipelined.structure import edges
+from formulation.decisions import DRAM, PACKAGE
+from formulation.pipelined.schedule import Schedule
+from formulation.pipelined.semantics import evaluate
+from formulation.rules import UnassignedError
+from formulation.structure import edges
 from tests.support import Tiny, problem_of
 from tests.tiny_random import tiny_instance
 

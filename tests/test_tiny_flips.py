@@ -15,7 +15,8 @@ import pytest
 
 from formulation.outcome import Target
 from formulation.pipelined.schedule import Schedule
-from formulation.pipelined.semantics import RULES, UnassignedError, evaluate
+from formulation.pipelined.semantics import RULES, evaluate
+from formulation.rules import UnassignedError
 from instances.load import load_instance
 from tests import oracle
 from tests.support import (

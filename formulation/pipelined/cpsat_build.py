@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from formulation.decisions import DRAM, PACKAGE
 from formulation.engines.cpsat import EngineError
 from formulation.pipelined import bounds
 from formulation.pipelined.cpsat_rules import RULES, energy
 from formulation.pipelined.cpsat_vars import Cpsat
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
+from formulation.pipelined.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from formulation.pipelined.choices import (
     dominated,
     parts,
 )
-from formulation.pipelined.structure import edges
+from formulation.structure import edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

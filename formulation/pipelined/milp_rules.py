@@ -13,7 +13,7 @@ from formulation.pipelined.milp_energy import energy_at_most
 from formulation.pipelined.milp_memory import sram
 from formulation.pipelined.milp_traffic import duration
 from formulation.pipelined.milp_vars import Milp, minus, slack, ticks
-from formulation.pipelined.structure import edges, neighbours
+from formulation.structure import edges, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable

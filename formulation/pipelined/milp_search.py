@@ -10,16 +10,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from formulation.decisions import DRAM, PACKAGE
 from formulation.engines.milp import EngineError
 from formulation.outcome import Answer, Progress, integer_bound
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
-from formulation.pipelined.semantics import (
-    Evaluation,
-    UnassignedError,
-    Violation,
-    evaluate,
-)
+from formulation.pipelined.schedule import Schedule
+from formulation.pipelined.semantics import Evaluation, evaluate
 from formulation.pipelined.traffic import copies
+from formulation.rules import UnassignedError, Violation
 
 if TYPE_CHECKING:
     from formulation.engines.milp import Var

@@ -8,44 +8,21 @@ solver answers and the checker all come here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
+from formulation.decisions import PACKAGE
 from formulation.pipelined import traffic
-from formulation.pipelined.schedule import DRAM, PACKAGE
-from formulation.pipelined.structure import between
+from formulation.rules import SHAPE_RULES as COMMON_SHAPE_RULES
+from formulation.rules import UnassignedError, Violation, assignment, energy_cap
+from formulation.traffic import Stream, Transfer, is_dram, stream, task_mode, transfer
+from formulation.traffic import energy_parts as traffic_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A broken rule: where, and by how much.
-
-    `amount` is in `unit`: ticks, bytes, stages, layers or quanta.
-    """
-
-    rule: str
-    where: str
-    amount: int
-    unit: str
-
-    def __str__(self) -> str:
-        """Return one line for people."""
-        return f"{self.rule}: {self.where}: {self.amount} {self.unit}"
-
-
-class UnassignedError(ValueError):
-    """A schedule that breaks `assignment`; `violations` says how."""
-
-    def __init__(self, violations: tuple[Violation, ...]) -> None:
-        super().__init__("\n".join(str(v) for v in violations))
-        self.violations = violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +44,8 @@ class Facts:
     """What rules and quantities are computed from."""
 
     durations: tuple[int, ...]
-    streams: tuple[traffic.Stream, ...]
-    transfers: tuple[traffic.Transfer, ...]
+    streams: tuple[Stream, ...]
+    transfers: tuple[Transfer, ...]
     sram: tuple[SramUse, ...]
 
 
@@ -99,29 +76,6 @@ class Evaluation:
         return self.energy_quanta * self.period_ticks
 
 
-def assignment(p: Problem, s: Schedule) -> Iterator[Violation]:
-    """Every layer on one supporting chiplet, in a mode it has; nothing left open."""
-    for t, task in enumerate(p.tasks):
-        wrong = partial(Violation, "assignment", amount=1, unit="layers")
-        name = p.full_name(t)
-        c = s.chiplet[t]
-        if not 0 <= c < len(p.chiplets):
-            yield wrong(where=f"{name}: no chiplet {c}")
-        elif not task.modes[c]:
-            yield wrong(where=f"{name}: not supported on chiplet {c}")
-        elif not 0 <= s.mode[t] < len(task.modes[c]):
-            yield wrong(where=f"{name}: no mode {s.mode[t]} on chiplet {c}")
-        if (s.resident[t] is None) != (task.weight_bytes == 0):
-            yield wrong(where=f"{name}: residency goes with weights")
-    for u, tensor in enumerate(p.tensors):
-        allowed: tuple[str | None, ...] = (None,)
-        if tensor.placed:
-            allowed = (PACKAGE,) if p.always_package(u) else (PACKAGE, DRAM)
-        if s.place[u] not in allowed:
-            where = f"{p.tensor_name(u)}: place {s.place[u]}"
-            yield Violation("assignment", where, 1, "tensors")
-
-
 def stage(p: Problem, s: Schedule) -> Iterator[Violation]:
     """0 ≤ σ ≤ S_m; a consumer comes 0, 1 or 2 stages after its producer."""
     for model in p.models:
@@ -137,7 +91,7 @@ def stage(p: Problem, s: Schedule) -> Iterator[Violation]:
         for j in tensor.consumers:
             lag = 0
             if s.chiplet[i] != s.chiplet[j]:
-                lag = 1 if traffic.is_dram(p, s, u) or p.serial else 2
+                lag = 1 if is_dram(p, s, u) or p.serial else 2
             short = s.stage[i] + lag - s.stage[j]
             if short > 0:
                 where = f"{p.tensor_name(u)} to {p.full_name(j)}"
@@ -189,55 +143,12 @@ def sram(p: Problem, s: Schedule, use: tuple[SramUse, ...]) -> Iterator[Violatio
             yield Violation("sram", f"chiplet {chiplet.name}", over, "bytes")
 
 
-def contiguous(p: Problem, s: Schedule) -> Iterator[Violation]:
-    """A chiplet's layers of a model are an interval of its topological order."""
-    for model in p.models if p.contiguous else ():
-        for c, chiplet in enumerate(p.chiplets):
-            here = [t for t in model.tasks if s.chiplet[t] == c]
-            holes = here[-1] - here[0] + 1 - len(here) if here else 0
-            if holes:
-                where = f"{model.name} on chiplet {chiplet.name}"
-                yield Violation("contiguous", where, holes, "layers")
-
-
-def convex(p: Problem, s: Schedule) -> Iterator[Violation]:
-    """No path of tensors leaves a chiplet and comes back."""
-    for t, inside in between(p, s.chiplet) if p.convex else ():
-        where = f"{p.full_name(t)} between layers of chiplet {p.chiplets[inside].name}"
-        yield Violation("convex", where, 1, "layers")
-
-
-def exclusive(p: Problem, s: Schedule) -> Iterator[Violation]:
-    """A chiplet has layers of at most one model."""
-    for c, chiplet in enumerate(p.chiplets) if p.exclusive else ():
-        here = {p.tasks[t].model for t in range(len(p.tasks)) if s.chiplet[t] == c}
-        if len(here) > 1:
-            where = f"chiplet {chiplet.name}"
-            yield Violation("exclusive", where, len(here) - 1, "models")
-
-
-def colocate(p: Problem, s: Schedule) -> Iterator[Violation]:
-    """The layers of a named group are on one chiplet."""
-    for group in p.colocate:
-        used = {s.chiplet[t] for t in group}
-        if len(used) > 1:
-            where = f"group of {p.full_name(group[0])}"
-            yield Violation("colocate", where, len(used) - 1, "chiplets")
-
-
 def latency_cap(p: Problem, latencies: tuple[int, ...]) -> Iterator[Violation]:
     """The latency of a model ≤ its cap."""
     for model, latency in zip(p.models, latencies, strict=True):
         if model.latency_cap_ticks is not None and latency > model.latency_cap_ticks:
             over = latency - model.latency_cap_ticks
             yield Violation("latency_cap", model.name, over, "ticks")
-
-
-def energy_cap(p: Problem, energy_quanta: int) -> Iterator[Violation]:
-    """The energy per round ≤ its cap."""
-    if p.energy_cap_quanta is not None and energy_quanta > p.energy_cap_quanta:
-        over = energy_quanta - p.energy_cap_quanta
-        yield Violation("energy_cap", "package", over, "quanta")
 
 
 def period_cap(p: Problem, period_ticks: int) -> Iterator[Violation]:
@@ -249,10 +160,7 @@ def period_cap(p: Problem, period_ticks: int) -> Iterator[Violation]:
 
 SHAPE_RULES: dict[str, Callable[[Problem, Schedule], Iterator[Violation]]] = {
     "stage": stage,
-    "contiguous": contiguous,
-    "convex": convex,
-    "exclusive": exclusive,
-    "colocate": colocate,
+    **COMMON_SHAPE_RULES,
 }
 PERIOD_RULES: dict[str, Callable[[Problem, Schedule, Facts], Iterator[Need]]] = {
     "compute": compute,
@@ -286,15 +194,8 @@ def energy_parts(
     p: Problem, s: Schedule, facts: Facts, period_ticks: int
 ) -> dict[str, int]:
     """Return the energy units of a round: chiplets, NoP links, DRAM, static power."""
-    dram = p.dram_energy * sum(x.read_bytes + x.write_bytes for x in facts.streams)
-    moved = sum(own.energy for own in facts.streams)
-    moved += sum(move.energy for move in facts.transfers)
-    return {
-        "chiplet": sum(traffic.task_mode(p, s, t).energy for t in range(len(p.tasks))),
-        "nop": moved - dram,
-        "dram": dram,
-        "static": p.static_energy * period_ticks,
-    }
+    chiplets = sum(task_mode(p, s, t).energy for t in range(len(p.tasks)))
+    return traffic_parts(p, chiplets, facts.streams, facts.transfers, period_ticks)
 
 
 def energy(p: Problem, s: Schedule, facts: Facts, period_ticks: int) -> int:
@@ -314,7 +215,7 @@ def sram_use(p: Problem, s: Schedule) -> tuple[SramUse, ...]:
             resident[s.chiplet[t]] += task.weight_bytes
     if p.residents_only:
         return tuple(SramUse(resident[c], 0, 0) for c in chiplets)
-    work = [traffic.task_mode(p, s, t).ws_bytes for t in range(len(p.tasks))]
+    work = [task_mode(p, s, t).ws_bytes for t in range(len(p.tasks))]
     for u, tensor in enumerate(p.tensors):
         held = traffic.copies(p, s, u)
         for c, n in held.items():
@@ -331,9 +232,9 @@ def sram_use(p: Problem, s: Schedule) -> tuple[SramUse, ...]:
 
 def facts_of(p: Problem, s: Schedule) -> Facts:
     """Return durations, streams, transfers and L2 use of an assigned schedule."""
-    streams = tuple(traffic.stream(p, s, t) for t in range(len(p.tasks)))
+    streams = tuple(stream(p, s, t) for t in range(len(p.tasks)))
     durations = tuple(traffic.duration(p, s, t, own) for t, own in enumerate(streams))
-    transfers = tuple(traffic.transfer(p, s, u) for u in range(len(p.tensors)))
+    transfers = tuple(transfer(p, s, u) for u in range(len(p.tensors)))
     return Facts(durations, streams, transfers, sram_use(p, s))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.schedule import PACKAGE
-from formulation.pipelined.structure import edges
+from formulation.decisions import PACKAGE
+from formulation.structure import edges
 
 if TYPE_CHECKING:
     from formulation.pipelined.schedule import Schedule

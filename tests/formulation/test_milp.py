@@ -45,6 +45,7 @@ from formulation.problem import (
     Resource,
     Task,
     Tensor,
+    Timing,
 )
 from tests import oracle
 from tests.tiny_random import tiny_instance
@@ -64,10 +65,10 @@ def chain(layers: int = 3, chiplets: int = 2, ticks: int = 10) -> Problem:
     L2 100 bytes; ports, DRAM: 4 bytes a tick; a DRAM byte costs 2 quanta.
     """
     ports = [
-        Resource("port", f"port {n}", Rate(4, 1), Rate(4, 1), True)
+        Resource("port", f"port {n}", Rate(4, 1), Rate(4, 1), True, Rate(4, 1))
         for n in range(2 * chiplets)
     ]
-    door = Resource("dram", "door", Rate(4, 1), Rate(4, 1), True)
+    door = Resource("dram", "door", Rate(4, 1), Rate(4, 1), True, Rate(4, 1))
     mode = Mode(ticks, 5, 8, 6, (0,), 0, 0)
     every = (mode,)
     names = [f"u{n}" for n in range(layers + 1)]
@@ -101,6 +102,8 @@ def chain(layers: int = 3, chiplets: int = 2, ticks: int = 10) -> Problem:
         static_energy=0,
         dram_energy=0,
         floor_ticks=1,
+        route_ticks=((0,) * chiplets,) * chiplets,
+        dram_ticks=0,
         models=(ProblemModel("m", 0, layers - 1, 2 * (layers - 1), False, None, 1),),
         tasks=tuple(
             Task(f"l{n}", 0, 6, (n,), (n + 1,), (every,) * chiplets)
@@ -129,6 +132,7 @@ def chain(layers: int = 3, chiplets: int = 2, ticks: int = 10) -> Problem:
         colocate=(),
         energy_cap_quanta=None,
         period_cap_ticks=None,
+        timing=Timing("exact", False, "fetched", ((0,),), (None,), ()),
     )
 
 

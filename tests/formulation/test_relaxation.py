@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from formulation import dual
+from formulation import dual, traffic
+from formulation.decisions import DRAM
 from formulation.dual import Linear, recompute
 from formulation.engines.lp import multipliers
 from formulation.outcome import Target
 from formulation.pipelined import relaxation as of_relaxation
-from formulation.pipelined import traffic
 from formulation.pipelined.bounds import lower
 from formulation.pipelined.choices import choices
 from formulation.pipelined.relaxation import relaxation
 from formulation.pipelined.relaxation_rules import ROWS, giants
-from formulation.pipelined.schedule import DRAM
 from formulation.pipelined.semantics import evaluate
+from formulation.pipelined.traffic import copies, duration
 from instances.load import instance_from_mapping, load_instance
 from tests import oracle
 from tests.random_schedules import broken, cases, draw, problem
@@ -71,7 +71,7 @@ class Point:
             if (k.mode, k.resident) == (s.mode[t], s.resident[t])
         )
         self.at["pick", t, c, n] = 1
-        took = traffic.duration(p, s, t, traffic.stream(p, s, t))
+        took = duration(p, s, t, traffic.stream(p, s, t))
         self.at["stretch", t, c] = took - ways[n].ticks
         for u, again in zip(p.tasks[t].inputs, mode.ri_bytes, strict=True):
             producer = p.tensors[u].producer
@@ -93,7 +93,7 @@ class Point:
     def moving(self, c: int) -> int:
         """Bytes of the buffers of tensors that come to or leave a chiplet."""
         return sum(
-            traffic.copies(self.p, self.s, u).get(c, 0) * tensor.bytes
+            copies(self.p, self.s, u).get(c, 0) * tensor.bytes
             for u, tensor in enumerate(self.p.tensors)
             if self.sends
             and not self.p.residents_only

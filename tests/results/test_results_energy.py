@@ -10,8 +10,9 @@ import pytest
 
 from costmodel.build import build_table
 from formulation.compile import compile_problem
+from formulation.decisions import DRAM
 from formulation.outcome import Limits
-from formulation.pipelined.schedule import DRAM, Schedule
+from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.semantics import energy, energy_parts, evaluate, facts_of
 from instances.load import load_instance
 from results.energy import LABELS, breakdown_lines, breakdown_pj
