@@ -88,7 +88,7 @@ def mappings(data: object, *keys: str) -> list[dict[str, Any]]:
     found = [data.get(key) if isinstance(data, dict) else None for key in keys]
     given = [entry for entry in found if isinstance(entry, dict)]
     if len(given) < len(keys):
-        count = {2: "two", 4: "four"}.get(len(keys), str(len(keys)))
+        count = {2: "two", 5: "five"}.get(len(keys), str(len(keys)))
         listed = f"{', '.join(keys[:-1])} and {keys[-1]}"
         raise ScheduleError(f"schedule: expected the {count} mappings {listed}")
     return given

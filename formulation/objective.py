@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 QUANTITIES = ("period", "energy", "edp")
 LATENCY = "latency"
-UNITS = {"period": "ticks", "energy": "quanta", "edp": "quanta·ticks"}
+UNITS = {
+    **dict.fromkeys(("period", "makespan", "latency_sum", "tardiness_sum"), "ticks"),
+    "energy": "quanta",
+    "edp": "quanta·ticks",
+}
 
 
 class ObjectiveError(ValueError):
@@ -45,16 +49,19 @@ class Part:
     terms
         (model or quantity, weight): coprime positive integers, in a fixed order. Of
         `largest`: () for all models, weighing 1.
+    head
+        What `largest` is the largest of.
     """
 
     largest: bool
     terms: tuple[tuple[str, int], ...]
+    head: str = LATENCY
 
     @property
     def text(self) -> str:
         """The one text of this part."""
         words = [name if k == 1 else f"{k}*{name}" for name, k in self.terms]
-        return ":".join([LATENCY, *words]) if self.largest else "+".join(words)
+        return ":".join([self.head, *words]) if self.largest else "+".join(words)
 
     @property
     def direct(self) -> bool:
@@ -66,7 +73,9 @@ class Part:
         """What its values are counted in."""
         if self.largest:
             return "ticks" if all(k == 1 for _, k in self.terms) else "weighted ticks"
-        return UNITS.get(self.text, "weighted")
+        if len(self.terms) > 1:
+            return "weighted"
+        return UNITS[self.terms[0][0].partition(".")[0]]
 
     def of(self, period_ticks: int, energy_quanta: int) -> int:
         """Return a sum's value; it never falls when period or energy rise."""
@@ -126,8 +135,17 @@ def _weighted(text: str) -> tuple[str, Fraction]:
     return name.strip(), number
 
 
-def parse_part(text: str) -> Part:
+def parse_part(
+    text: str,
+    quantities: Sequence[str] = QUANTITIES,
+    largest_of: Sequence[str] = (LATENCY,),
+) -> Part:
     """Return a part of an objective.
+
+    Parameters
+    ----------
+    quantities, largest_of
+        What may be summed, and what the largest weighted one may be asked of.
 
     Raises
     ------
@@ -135,7 +153,8 @@ def parse_part(text: str) -> Part:
         With every fault in it.
     """
     head, *models = text.split(":")
-    largest = head.strip() == LATENCY
+    head = head.strip()
+    largest = head in largest_of
     faults: list[str] = []
     weights: dict[str, Fraction] = {}
     for word in models if largest else text.split("+"):
@@ -146,21 +165,22 @@ def parse_part(text: str) -> Part:
             continue
         if name in weights:
             faults.append(f"{name} twice")
-        elif not largest and name not in QUANTITIES:
-            known = ", ".join(QUANTITIES)
+        elif not largest and name not in quantities:
+            known, alone = ", ".join(quantities), " or ".join(largest_of)
             faults.append(
-                f"{name!r} is none of {known} (which may be summed) or {LATENCY}"
+                f"{name!r} is none of {known} (which may be summed) or {alone}"
             )
         weights[name] = weight
     if faults:
         raise ObjectiveError("\n".join(f"objective: {text}: {f}" for f in faults))
-    order = sorted(weights) if largest else [q for q in QUANTITIES if q in weights]
+    order = sorted(weights) if largest else [q for q in quantities if q in weights]
     scale = lcm(*(weights[name].denominator for name in order))
     whole = [int(weights[name] * scale) for name in order]
     common = gcd(*whole)
     return Part(
         largest,
         tuple((name, k // common) for name, k in zip(order, whole, strict=True)),
+        head if largest else LATENCY,
     )
 
 

@@ -13,28 +13,23 @@ from typing import TYPE_CHECKING
 
 from instances.check import check_instance
 from instances.faults import InstanceError
+from instances.options import Options, TimedOptions
 from instances.vocabulary import (
-    CONTENTIONS,
     DRAM_MODES,
     OPERANDS,
     OPERATORS,
     SRAM_MODES,
-    SWITCHINGS,
     TOPOLOGIES,
-    WEIGHT_POLICIES,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "CONTENTIONS",
     "DRAM_MODES",
     "OPERATORS",
     "SRAM_MODES",
-    "SWITCHINGS",
     "TOPOLOGIES",
-    "WEIGHT_POLICIES",
     "Chiplet",
     "ChipletType",
     "Dram",
@@ -292,59 +287,6 @@ class Package:
     port_out_gb_s: Fraction | None
     dram: Dram
     source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOptions:
-    """Options of timed schedules alone; the defaults are neutral. See MODEL.md §6.
-
-    Parameters
-    ----------
-    contention, switching, weights
-        A word of `CONTENTIONS`, `SWITCHINGS`, `WEIGHT_POLICIES` each.
-    rounds
-        Model -> k_m, how many rounds it runs; 1 where it is absent.
-    release_ticks
-        Model -> when each of its rounds is released; 0 where it is absent.
-    frames_per_second
-        Model -> samples that arrive in a second, instead of `release_ticks`.
-    due_ticks
-        Model -> when a round of it is due, counted from its release.
-    caps
-        Part of an objective, such as ``makespan`` -> its largest value.
-    """
-
-    contention: str = "exact"
-    switching: str = "cut_through"
-    weights: str = "fetched"
-    rounds: Mapping[str, int] = field(default_factory=dict)
-    release_ticks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    frames_per_second: Mapping[str, Fraction] = field(default_factory=dict)
-    due_ticks: Mapping[str, int] = field(default_factory=dict)
-    caps: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of schedules; the defaults are neutral. See MODEL.md.
-
-    `colocate` holds groups of (model, layer); `max_stage` and
-    `latency_cap_ticks` map a model's name to its limit.
-    """
-
-    contiguous: bool = False
-    convex: bool = False
-    exclusive: bool = False
-    multicast: bool = False
-    serial: bool = False
-    guaranteed: bool = False
-    sram: str = "full"
-    colocate: tuple[tuple[tuple[str, str], ...], ...] = ()
-    max_stage: Mapping[str, int] = field(default_factory=dict)
-    latency_cap_ticks: Mapping[str, int] = field(default_factory=dict)
-    energy_cap_pj: Fraction | None = None
-    period_cap_ticks: int | None = None
-    timed: TimedOptions = TimedOptions()
 
 
 @dataclass(frozen=True, slots=True)

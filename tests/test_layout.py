@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from formulation.pipelined.semantics import RULES
+from formulation.timed.semantics import RULES as TIMED_RULES
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("instances", "costmodel", "formulation", "results")
@@ -146,6 +147,12 @@ def test_a_rule_stands_everywhere(label: str) -> None:
     assert label in CPSAT_RULES
     assert label in MILP_RULES
     assert (ROOT / "tests" / "tiny" / f"{label}.yaml").exists()
+
+
+@pytest.mark.parametrize("label", TIMED_RULES)
+def test_a_rule_of_timed_schedules_is_stated(label: str) -> None:
+    statement = (ROOT / "formulation" / "MODEL.md").read_text(encoding="utf-8")
+    assert f"`{label}`" in statement.split("## 6. Timed schedules")[1]
 
 
 def test_engines_have_no_rules_of_their_own() -> None:

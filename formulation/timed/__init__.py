@@ -1,0 +1,1 @@
+"""Timed schedules (MODEL.md §6): start times, one shot."""

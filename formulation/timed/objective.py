@@ -1,0 +1,85 @@
+"""Objectives of timed schedules as data (MODEL.md §6.3).
+
+    part = term {"+" term}                           a weighted sum of quantities
+         | ("latency" | "tardiness") {":" weighted}  the largest weighted one of a round
+    term = [weight "*"] quantity
+
+A quantity is ``makespan``, ``energy``, ``edp``, or ``latency_sum`` or ``tardiness_sum``
+of all rounds, or of those of one model: ``latency_sum.MODEL``. The rest of the grammar
+is that of `formulation.objective`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulation.objective import ObjectiveError, Part, parse_part
+
+if TYPE_CHECKING:
+    from formulation.problem import Problem
+    from formulation.timed.semantics import Worth
+
+LARGEST = ("latency", "tardiness")
+SUMS = {"latency_sum": "latency", "tardiness_sum": "tardiness"}
+QUANTITIES = ("makespan", "energy", "edp", *SUMS)
+
+
+def timed_part(p: Problem, text: str) -> Part:
+    """Return a part of an objective of timed schedules of a problem.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault in it, models included.
+    """
+    of_models = [f"{name}.{model.name}" for name in SUMS for model in p.models]
+    part = parse_part(text, (*QUANTITIES, *of_models), LARGEST)
+    if part.largest:
+        part.weights(p)
+    return part
+
+
+def value(p: Problem, part: Part, worth: Worth) -> int:
+    """Return what an evaluated schedule is worth in a part of `timed_part`."""
+    rounds = {"latency": worth.latency_ticks, "tardiness": worth.tardiness_ticks}
+    if part.largest:
+        found = rounds[part.head]
+        return max(k * max(found[m]) for m, k in part.weights(p).items())
+    one = {
+        "makespan": worth.makespan_ticks,
+        "energy": worth.energy_quanta,
+        "edp": worth.edp,
+    }
+    names = [model.name for model in p.models]
+    total = 0
+    for term, weight in part.terms:
+        name, dot, model = term.partition(".")
+        if name in one:
+            total += weight * one[name]
+            continue
+        by_model = [sum(ticks) for ticks in rounds[SUMS[name]]]
+        total += weight * (by_model[names.index(model)] if dot else sum(by_model))
+    return total
+
+
+def caps_of(p: Problem) -> tuple[tuple[Part, int], ...]:
+    """Return the caps of a problem.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault in all of them.
+    """
+    caps: list[tuple[Part, int]] = []
+    faults: list[str] = []
+    for text, most in p.timing.caps:
+        try:
+            part = timed_part(p, text)
+            if part.text != text:  # else it would not be clear what `most` weighs
+                faults.append(f"caps: got {text!r}, expected its form {part.text!r}")
+            caps.append((part, most))
+        except ObjectiveError as error:
+            faults += [f"caps: {line}" for line in str(error).splitlines()]
+    if faults:
+        raise ObjectiveError("\n".join(faults))
+    return tuple(caps)
