@@ -22,6 +22,7 @@ from tests.formulation.timed_cases import (
     A,
     B,
     broken,
+    cost_rows,
     judged,
     problem,
     run,
@@ -136,17 +137,7 @@ FORK: dict[str, Any] = {
             ],
         }
     ],
-    "costs": [
-        {
-            "model": "m",
-            "layer": layer,
-            "chiplet_type": "k",
-            "latency_ticks": 3,
-            "energy_quanta": 0,
-            "ws_bytes": 0,
-        }
-        for layer in ("a", "b", "c", "d")
-    ],
+    "costs": cost_rows(**dict.fromkeys("abcd", (3, 0, 0))),
 }
 
 

@@ -19,6 +19,7 @@ from tests.formulation.timed_cases import (
     A,
     B,
     broken,
+    cost_rows,
     judged,
     package,
     problem,
@@ -272,17 +273,7 @@ def test_a_run_of_no_ticks_holds_nothing() -> None:
                 ],
             }
         ],
-        costs=[
-            {
-                "model": "m",
-                "layer": layer,
-                "chiplet_type": "k",
-                "latency_ticks": ticks,
-                "energy_quanta": 0,
-                "ws_bytes": 0,
-            }
-            for layer, ticks in (("a", 3), ("b", 0))
-        ],
+        costs=cost_rows(a=(3, 0, 0), b=(0, 0, 0)),
     )
     found = judged(
         p,

@@ -29,6 +29,22 @@ if TYPE_CHECKING:
     from formulation.timed.semantics import Evaluation
     from instances.schema import Instance
 
+
+def cost_rows(**layers: tuple[int, int, int]) -> list[dict[str, Any]]:
+    """Return a row for every layer: latency in ticks, energy in quanta, ws in bytes."""
+    return [
+        {
+            "model": "m",
+            "layer": layer,
+            "chiplet_type": "k",
+            "latency_ticks": ticks,
+            "energy_quanta": quanta,
+            "ws_bytes": ws,
+        }
+        for layer, (ticks, quanta, ws) in layers.items()
+    ]
+
+
 SCENARIO: dict[str, Any] = {
     "schema": "instance/1",
     "name": "tiny timed",
@@ -64,14 +80,8 @@ SCENARIO: dict[str, Any] = {
             ],
         }
     ],
-    "costs": [
-        {"layer": "a", "latency_ticks": 3, "energy_quanta": 5, "ws_bytes": 10},
-        {"layer": "b", "latency_ticks": 2, "energy_quanta": 7, "ws_bytes": 6},
-    ],
+    "costs": cost_rows(a=(3, 5, 10), b=(2, 7, 6)),
 }
-for _row in SCENARIO["costs"]:
-    _row |= {"model": "m", "chiplet_type": "k"}
-
 SCHEDULE: dict[str, Any] = {
     "layers": {
         "m/a": {"chiplet": 0, "mode": 0, "resident": True},
