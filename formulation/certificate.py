@@ -108,6 +108,7 @@ def _run(run: EngineRun) -> dict[str, Any]:
         "why_stopped": run.why_stopped,
         "seconds": round(run.seconds, 3),
         "notes": list(run.notes),
+        "nodes": run.nodes,
     }
 
 
@@ -290,6 +291,8 @@ def form_faults(data: dict[str, Any]) -> list[str]:
         faults += _numbers(run, ("value", "bound"), f"{where}.")
         if not _texts(run["quantity"]) or not _texts(run["notes"]):
             faults.append(f"{where}: expected lists of texts as quantity and notes")
+        if run["nodes"] is not None and not _count(run["nodes"]):
+            faults.append(f"{where}.nodes: expected a count or null")
         if not isinstance(run["infeasible"], bool):
             faults.append(f"{where}.infeasible: expected a boolean")
         faults += _record_faults(run, ("engine", "version", "why_stopped"), f"{where}.")
@@ -320,6 +323,10 @@ def _dual_faults(duals: object) -> list[str]:
 
 def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _numbers(data: dict[str, Any], keys: tuple[str, ...], where: str) -> list[str]:

@@ -356,6 +356,7 @@ def _engine_run(run: dict[str, Any]) -> EngineRun:
         why_stopped=run["why_stopped"],
         seconds=run["seconds"],
         notes=tuple(run["notes"]),
+        nodes=run["nodes"],
     )
 
 

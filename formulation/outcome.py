@@ -39,6 +39,21 @@ class DisagreementError(RuntimeError):
     """A proof and a schedule, or two engines, contradict each other: one is wrong."""
 
 
+@dataclass(slots=True)
+class Nodes:
+    """Counts the nodes of an engine's search trees, over all its calls.
+
+    Nodes of HiGHS, branches of CP-SAT: numbers of one engine compare, those of two
+    do not. `None` until the engine has told any.
+    """
+
+    count: int | None = None
+
+    def add(self, count: int) -> None:
+        """Add those of one call."""
+        self.count = count + (self.count or 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long and how hard to try.
@@ -53,6 +68,8 @@ class Limits:
         CP-SAT's deterministic time instead of wall time, for tests.
     stop
         Set from outside (Ctrl-C): finish early with the best schedule so far.
+    nodes
+        Where engines add up the nodes of their search trees.
     """
 
     seconds: float | None = None
@@ -61,6 +78,7 @@ class Limits:
     gap: Fraction = Fraction(0)
     deterministic: float | None = None
     stop: Event | None = None
+    nodes: Nodes | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant.
@@ -193,7 +211,10 @@ def relative_gap(value: int | None, bound: int | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class EngineRun:
-    """What one engine did for the whole objective: one answer's numbers a part."""
+    """What one engine did for the whole objective: one answer's numbers a part.
+
+    `nodes` are those of `Nodes`.
+    """
 
     engine: str
     version: str
@@ -204,6 +225,7 @@ class EngineRun:
     why_stopped: str
     seconds: float
     notes: tuple[str, ...] = ()
+    nodes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from formulation.axes import PeriodEnergy, StagesPeriod
 from formulation.branch import Branched, branch
 from formulation.objective import ObjectiveError, parts_of, steps_of
 from formulation.outcome import DisagreementError as DisagreementError
-from formulation.outcome import EngineRun, Limits, Outcome, Target
+from formulation.outcome import EngineRun, Limits, Nodes, Outcome, Target
 from formulation.pipelined.semantics import evaluate
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class _Record:
     infeasible: bool = False
     why: str = "finished"
     notes: list[str] = field(default_factory=list)
+    nodes: Nodes = field(default_factory=Nodes)
 
     def take(self, answer: Branched) -> None:
         """Take note of what came of a group, up to the first part that is open."""
@@ -91,6 +92,7 @@ class _Record:
             why_stopped=self.why,
             seconds=self.seconds,
             notes=tuple(self.notes),
+            nodes=self.nodes.count,
         )
 
 
@@ -254,7 +256,7 @@ def _group(
         left = limits.seconds
         if left is not None:
             left = max(0.01, left - record.seconds)
-        mine = replace(limits, seconds=left)
+        mine = replace(limits, seconds=left, nodes=record.nodes)
         answer = _run(p, parts, under, record, mine, report, best, without)
         record.take(answer)
         why = answer.why_stopped

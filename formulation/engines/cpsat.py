@@ -127,6 +127,8 @@ def run(
             thread.join(0.05)
             if stop.is_set():
                 solver.stop_search()
+    if limits.nodes is not None:
+        limits.nodes.add(solver.num_branches)
     return _honest(solver, status[0], limits, time.monotonic() - began)
 
 

@@ -333,6 +333,8 @@ def highs(
     said = model.getModelStatus()
     status = VERDICTS.get(said, "unknown")
     info = model.getInfo()
+    if limits.nodes is not None:
+        limits.nodes.add(max(0, info.mip_node_count))  # −1: none was needed
     values = None
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
         found = np.array(model.getSolution().col_value).tolist()
