@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from results.cli_experiments import experiments, run_all
 from results.cli_layers import layers
 from results.cli_pareto import pareto
 from results.failures import (
@@ -50,6 +51,7 @@ EXIT_CODES = {
     "infeasible": INFEASIBLE,
     "feasible": STOPPED,
     "unknown": STOPPED,
+    "failed": STOPPED,
 }
 
 
@@ -301,27 +303,31 @@ def headline(
     out: Path | None,
 ) -> int:
     """GPT-2 + ResNet-50: every 2x2 mix of dataflows against one large die."""
-    from results.compare import Effort
-    from results.headline import headline as run_headline
-    from results.interrupt import in_background, stop_on_interrupt
-    from results.progress import reporting
-    from results.record import Runs
+    from results.experiments.files import Kept
+    from results.experiments.point import Point
+    from results.headline import variants
+    from results.interrupt import stop_on_interrupt
     from results.tables import headline as table
 
-    effort = Effort(
-        objective=objective,
-        seconds=time_limit or None,
-        milp_seconds=milp_limit,
-        workers=workers,
-        seed=seed,
-    )
-    with failures(), stop_on_interrupt() as stop, reporting() as report:
-        runs = Runs(out)
-        lines = in_background(
-            lambda: run_headline(
-                effort, runs, scenario=scenario, stop=stop, report=report
+    seconds = (time_limit or None, *((milp_limit,) if milp_limit else ()))
+    with input_errors(), stop_on_interrupt() as stop:
+        points = [
+            Point(
+                study="headline",
+                variant=row.label,
+                instance=row.instance,
+                method="cpsat+milp" if milp_limit else "cpsat",
+                objective=objective,
+                seconds=seconds,
+                seed=seed,
+                workers=workers,
+                about=row.about,
             )
-        )
+            for row in variants(scenario)
+        ]
+        lines = run_all(points, Kept(out), stop=stop)
+    if not lines:
+        return STOPPED
     if as_json:
         import json
 
@@ -337,6 +343,7 @@ def headline(
     return max(codes, default=STOPPED)
 
 
+cli.add_command(experiments)
 cli.add_command(layers)
 cli.add_command(pareto)
 

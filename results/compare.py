@@ -1,41 +1,19 @@
-"""One package against another: solve with both engines, one record a run."""
+"""What a comparison states of its packages, and one engine starting from another."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from formulation.outcome import Limits
 from formulation.solve import solve
-from results.record import SCHEMA, environment, key_of
-from results.run import Solved, finish, joined, prepare
-from results.summary import summary
+from results.run import Solved, finish, joined
 
 if TYPE_CHECKING:
-    from threading import Event
+    from collections.abc import Sequence
 
-    from formulation.outcome import Progress, Report
-    from instances.schema import Instance, Package
-    from results.record import Runs
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How hard every row is tried.
-
-    Parameters
-    ----------
-    seconds
-        Of CP-SAT; `None`: no limit.
-    milp_seconds
-        Of HiGHS, which starts from CP-SAT's schedule; 0: left out.
-    """
-
-    objective: tuple[str, ...] = ("period",)
-    seconds: float | None = 60.0
-    milp_seconds: float = 15.0
-    workers: int = 2
-    seed: int = 1
+    from formulation.outcome import Limits, Outcome, Report
+    from formulation.pipelined.schedule import Schedule
+    from instances.schema import Package
+    from results.run import Prepared
 
 
 class RefusedError(RuntimeError):
@@ -66,99 +44,39 @@ def package_facts(package: Package) -> dict[str, Any]:
     }
 
 
-def _labelled(report: Report | None, label: str) -> Report | None:
-    if report is None:
-        return None
-
-    def tell(news: Progress, /) -> None:
-        report(replace(news, engine=f"{label} {news.engine}"))
-
-    return tell
-
-
-def solve_both(
-    instance: Instance,
-    effort: Effort,
-    *,
-    stop: Event | None = None,
+def in_turn(
+    prepared: Prepared,
+    objective: tuple[str, ...],
+    engines: Sequence[tuple[str, Limits]],
     report: Report | None = None,
 ) -> Solved:
-    """Solve with CP-SAT, then let HiGHS start from its schedule.
+    """Solve with one engine after the other, each from the best schedule so far.
+
+    What is proved infeasible, and what was stopped from outside, goes no further.
 
     Raises
     ------
     RefusedError
         If our own checker refuses the answer.
     """
-    prepared = prepare(instance)
-    limits = Limits(
-        seconds=effort.seconds, workers=effort.workers, seed=effort.seed, stop=stop
-    )
-    outcome = solve(prepared.problem, effort.objective, "cpsat", limits, report)
-    stopped = stop is not None and stop.is_set()
-    if effort.milp_seconds > 0 and outcome.claim != "infeasible" and not stopped:
-        second = solve(
-            prepared.problem,
-            effort.objective,
-            "milp",
-            replace(limits, seconds=effort.milp_seconds),
-            report,
-            start=outcome.schedule,
-        )
-        outcome = joined([outcome, second])
-    solved = finish(prepared, outcome)
+    outcomes: list[Outcome[Schedule]] = []
+    for name, limits in engines:
+        start = joined(outcomes).schedule if outcomes else None
+        found = solve(prepared.problem, objective, name, limits, report, start=start)
+        outcomes.append(found)
+        if found.claim == "infeasible" or (limits.stop and limits.stop.is_set()):
+            break
+    return accepted(finish(prepared, joined(outcomes)))
+
+
+def accepted(solved: Solved) -> Solved:
+    """Return what the checker accepts.
+
+    Raises
+    ------
+    RefusedError
+        If it does not.
+    """
     if not solved.verdict.accepted:
         raise RefusedError("\n".join(solved.verdict.violations))
     return solved
-
-
-def recorded(
-    instance: Instance,
-    effort: Effort,
-    runs: Runs,
-    *,
-    study: str,
-    variant: str,
-    about: dict[str, Any],
-    stop: Event | None = None,
-    report: Report | None = None,
-) -> dict[str, Any]:
-    """Return the record of a run, from the file or made now and added to it.
-
-    Parameters
-    ----------
-    study, variant
-        Which table and which of its rows.
-    about
-        Facts of the row that its table shows.
-    """
-    from instances.load import instance_sha256
-
-    limits = {
-        "objective": ",".join(effort.objective),
-        "cpsat_seconds": effort.seconds,
-        "milp_seconds": effort.milp_seconds,
-        "workers": effort.workers,
-        "seed": effort.seed,
-    }
-    sha = instance_sha256(instance)
-    key = key_of({"study": study, "variant": variant, "instance": sha, **limits})
-    known = runs.find(key)
-    if known is not None:
-        return known
-    solved = solve_both(instance, effort, stop=stop, report=_labelled(report, variant))
-    run = {
-        **summary(solved, None),
-        "schema": SCHEMA,
-        "key": key,
-        "study": study,
-        "variant": variant,
-        "about": about,
-        "facts": package_facts(instance.package),
-        "limits": limits,
-        "environment": environment(),
-    }
-    del run["schedule"], run["certificate"]
-    if stop is None or not stop.is_set():
-        runs.add(run)
-    return run

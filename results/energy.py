@@ -31,21 +31,16 @@ LABELS = {
 }
 
 
-def breakdown_pj(
-    instance: Instance,
-    table: CostTable,
-    problem: Problem,
-    schedule: Schedule,
-    worth: Evaluation,
-) -> dict[str, Fraction]:
-    """Return the energy of a round by parts, in pJ; the sum is that of the schedule.
+def chiplets_pj(
+    instance: Instance, table: CostTable, problem: Problem, schedule: Schedule
+) -> list[dict[str, Fraction]]:
+    """Return the energy of a round on every chiplet by parts, in pJ.
 
     ``chiplet`` is what the table gives undivided: the energy of modes that their
-    own MACs and accesses do not explain to the quantum. ``rounding`` is what whole
-    quanta add.
+    own MACs and accesses do not explain to the quantum.
     """
     quantum_pj = Fraction(problem.energy_quantum_fj, 1000)
-    parts = dict.fromkeys(LABELS, Fraction(0))
+    every = [dict.fromkeys(LABELS, Fraction(0)) for _ in problem.chiplets]
     kinds = {n: at_technology(k) for n, k in instance.package.types.items()}
     for t, task in enumerate(problem.tasks):
         model = instance.models[task.model]
@@ -59,7 +54,25 @@ def breakdown_pj(
         if not 0 <= stated - sum(found.values()) < quantum_pj:
             found = {"chiplet": stated}
         for name, amount in found.items():
-            parts[name] += amount * model.mini_batches
+            every[schedule.chiplet[t]][name] += amount * model.mini_batches
+    return every
+
+
+def breakdown_pj(
+    instance: Instance,
+    table: CostTable,
+    problem: Problem,
+    schedule: Schedule,
+    worth: Evaluation,
+) -> dict[str, Fraction]:
+    """Return the energy of a round by parts, in pJ; the sum is that of the schedule.
+
+    Those of `chiplets_pj`, and what the package takes. ``rounding`` is what whole
+    quanta add.
+    """
+    quantum_pj = Fraction(problem.energy_quantum_fj, 1000)
+    every = chiplets_pj(instance, table, problem, schedule)
+    parts = {name: sum((c[name] for c in every), Fraction(0)) for name in LABELS}
     units = energy_parts(
         problem, schedule, facts_of(problem, schedule), worth.period_ticks
     )

@@ -34,6 +34,7 @@ def input_errors() -> Iterator[None]:
     from formulation.compile import CompileError
     from formulation.objective import ObjectiveError
     from instances.faults import InstanceError
+    from results.experiments.point import GridError
     from results.record import RecordError
 
     try:
@@ -44,6 +45,7 @@ def input_errors() -> Iterator[None]:
         CompileError,
         CertificateError,
         RecordError,
+        GridError,
         ObjectiveError,
     ) as error:
         raise click.ClickException(str(error)) from error

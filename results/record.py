@@ -1,6 +1,8 @@
 """Runs on file: one JSON line each, with everything that a table may need.
 
-A file only ever gets longer, and a run whose key it has is not made again.
+A file only ever gets longer, and a run whose key it has is not made again. A last
+line that was cut off, by a crash, is no run: it is left out, and removed before the
+next one is added.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from formulation.certificate import PACKAGES, dumps, version_of, write_atomically
+from formulation.certificate import PACKAGES, dumps, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import IO
 
-SCHEMA = "run/1"
+SCHEMA = "run/2"
 ROOT = Path(__file__).parent.parent
 
 
@@ -70,16 +73,25 @@ def key_of(identity: Mapping[str, Any]) -> str:
     return sha256(dumps(dict(identity)).encode()).hexdigest()[:16]
 
 
+def _whole(text: str) -> str:
+    """Return a text without a last line that was cut off in the middle of a run."""
+    end = text.rfind("\n") + 1
+    return text[:end] if text[end : end + 2] in ("{", '{"') else text
+
+
 def parse_lines(text: str, name: str = "runs") -> list[dict[str, Any]]:
     """Return the runs of a text, one JSON line each.
+
+    Of several lines with one key only the last one counts, at the first one's place:
+    a failed run that was made again.
 
     Raises
     ------
     RecordError
         Naming the first line that is not a run of this schema.
     """
-    runs = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    runs: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(_whole(text).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -88,12 +100,14 @@ def parse_lines(text: str, name: str = "runs") -> list[dict[str, Any]]:
             raise RecordError(f"{name}:{number}: not JSON: {error}") from error
         if not isinstance(run, dict) or run.get("schema") != SCHEMA:
             raise RecordError(f"{name}:{number}: expected the schema {SCHEMA}")
-        runs.append(run)
-    return runs
+        if not isinstance(run.get("key"), str):
+            raise RecordError(f"{name}:{number}: key: expected a text")
+        runs[run["key"]] = run
+    return list(runs.values())
 
 
 class Runs:
-    """A file of runs.
+    """A file of runs. One process at a time adds to it.
 
     Parameters
     ----------
@@ -108,17 +122,36 @@ class Runs:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.lines: list[dict[str, Any]] = []
+        self.runs: dict[str, dict[str, Any]] = {}
         if path is not None and path.exists():
-            self.lines = parse_lines(path.read_text(encoding="utf-8"), str(path))
+            lines = parse_lines(path.read_text(encoding="utf-8"), str(path))
+            self.runs = {run["key"]: run for run in lines}
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The runs, in their order; one a key."""
+        return list(self.runs.values())
 
     def find(self, key: str) -> dict[str, Any] | None:
         """Return the run of a key, `None` if it was not made."""
-        return next((run for run in self.lines if run["key"] == key), None)
+        return self.runs.get(key)
 
     def add(self, run: dict[str, Any]) -> None:
-        """Append a run; the file is replaced whole, never half-written."""
-        self.lines.append(run)
-        if self.path is not None:
-            text = "".join(dumps(line) + "\n" for line in self.lines)
-            write_atomically(self.path, text)
+        """Append a run; it is on the disk when this returns."""
+        self.runs[run["key"]] = run
+        if self.path is None:
+            return
+        with self.path.open("ab+") as file:
+            _drop_torn_line(file)
+            file.write((dumps(run) + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _drop_torn_line(file: IO[bytes]) -> None:
+    """Cut off what follows the last line's end."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    if size and file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)

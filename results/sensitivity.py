@@ -1,8 +1,7 @@
 """How far the headline moves with what the paper leaves open.
 
 Every variation is data: entries over the scenario's file, and what the large die
-is given. Each is solved for the die and for one mix; runs on file are not
-repeated. ``python -m results.sensitivity --out FILE``.
+is given. Each is solved for the die and for one mix.
 """
 
 from __future__ import annotations
@@ -11,26 +10,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from instances.load import load_instance
 from instances.variants import monolithic, with_package
-from results.compare import Effort, package_facts, recorded
+from results.compare import package_facts
+from results.experiments.point import Variant
 from results.headline import LETTERS, MONOLITHIC, OS, SCENARIO, WS, mix_of
-from results.interrupt import in_background, stop_on_interrupt
-from results.options import limits_options, writable
-from results.progress import reporting
-from results.record import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from threading import Event
+    from collections.abc import Mapping
 
-    from formulation.outcome import Report
     from instances.schema import Instance
 
-STUDY = "sensitivity"
 MIX = "OW/WO"
 
 
@@ -131,69 +121,17 @@ def sides(
     }
 
 
-def sensitivity(
-    effort: Effort,
-    runs: Runs,
-    *,
-    mix: str = MIX,
-    variations: Sequence[Variation] = VARIATIONS,
-    stop: Event | None = None,
-    report: Report | None = None,
-) -> list[dict[str, Any]]:
-    """Return two records a variation; after Ctrl-C the rest is left out."""
-    lines: list[dict[str, Any]] = []
-    for variation in variations:
-        for side, instance in sides(variation, mix).items():
-            if stop is not None and stop.is_set():
-                return lines
+def variants(scenario: str = SCENARIO) -> list[Variant]:
+    """Return two rows a variation: the die and the mix."""
+    rows = []
+    for variation in VARIATIONS:
+        for side, instance in sides(variation, MIX, scenario).items():
             about = {
                 "group": variation.group,
                 "name": variation.name,
                 "side": side,
                 "base": package_facts(instance.package),
             }
-            lines.append(
-                recorded(
-                    instance,
-                    effort,
-                    runs,
-                    study=STUDY,
-                    variant=f"{variation.group}: {variation.name}: {side}",
-                    about=about,
-                    stop=stop,
-                    report=report,
-                )
-            )
-    return lines
-
-
-@click.command()
-@click.option("--out", callback=writable, required=True, metavar="FILE")
-@click.option("--mix", default=MIX, show_default=True)
-@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0)
-@click.option("--milp-limit", type=click.FloatRange(min=0), default=0.0)
-@limits_options
-def main(
-    out: Path,
-    mix: str,
-    time_limit: float,
-    milp_limit: float,
-    workers: int,
-    seed: int,
-) -> None:
-    """Run every variation that FILE does not hold yet, one JSON line each."""
-    from results.tables.sensitivity import as_markdown
-
-    effort = Effort(
-        seconds=time_limit, milp_seconds=milp_limit, workers=workers, seed=seed
-    )
-    runs = Runs(out)
-    with stop_on_interrupt() as stop, reporting() as report:
-        lines = in_background(
-            lambda: sensitivity(effort, runs, mix=mix, stop=stop, report=report)
-        )
-    click.echo(as_markdown(lines), nl=False)
-
-
-if __name__ == "__main__":
-    main()
+            label = f"{variation.group}: {variation.name}: {side}"
+            rows.append(Variant(label, instance, about))
+    return rows

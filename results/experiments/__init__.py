@@ -1,0 +1,1 @@
+"""Experiments: a declared grid, one process a run, one line a run on file."""

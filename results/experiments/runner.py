@@ -1,0 +1,235 @@
+"""Run points, a process each: what crashes or hangs costs its own run only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from costmodel.build import build_table
+from formulation.outcome import Progress
+from instances.load import instance_sha256
+from results.experiments.point import blank, job_of
+from results.record import ROOT, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from instances.schema import Instance
+    from results.experiments.point import Point
+
+Line = dict[str, Any]
+WORKER = (sys.executable, "-m", "results.experiments.worker")
+GRACE_SECONDS = 120.0  # for building, checking and solvers that stop late
+
+
+class Store(Protocol):
+    """Where lines are kept."""
+
+    def find(self, study: str, key: str) -> Line | None:
+        """Return the line of a key, `None` if there is none."""
+
+    def add(self, line: Line) -> None:
+        """Keep a line."""
+
+
+class Watcher(Protocol):
+    """Whoever wants to see runs begin, move and end."""
+
+    def began(self, point: Point) -> None:
+        """A process was started."""
+
+    def moved(self, point: Point, news: Progress) -> None:
+        """A solver has news; from any thread."""
+
+    def ended(self, point: Point, line: Line) -> None:
+        """A line was added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A point with its key, and what is on file of it."""
+
+    point: Point
+    key: str
+    line: Line | None
+
+
+@dataclass
+class Tables:
+    """Hashes of cost tables, one an instance."""
+
+    known: dict[str, str] = field(default_factory=dict)
+
+    def sha256(self, instance: Instance) -> str:
+        """Return the hash of an instance's cost table."""
+        name = instance_sha256(instance)
+        if name not in self.known:
+            self.known[name] = build_table(instance).sha256
+        return self.known[name]
+
+
+def plan(points: Sequence[Point], store: Store, retry: bool = False) -> list[Planned]:
+    """Return the points with their keys and lines; `retry`: failed runs count not."""
+    tables, planned = Tables(), []
+    for point in points:
+        key = point.key(tables.sha256(point.instance))
+        line = store.find(point.study, key)
+        if retry and line is not None and line["status"] == "failed":
+            line = None
+        planned.append(Planned(point, key, line))
+    return planned
+
+
+def run_points(
+    planned: Sequence[Planned],
+    store: Store,
+    watcher: Watcher,
+    *,
+    stop: threading.Event,
+    jobs: int = 1,
+    worker: Sequence[str] = WORKER,
+    grace_seconds: float = GRACE_SECONDS,
+) -> list[Line]:
+    """Run what is not on file; return the lines of all points, as far as there are.
+
+    Parameters
+    ----------
+    stop
+        Once it is set, the running processes are killed and leave no line.
+    jobs
+        Processes at once.
+    worker
+        The command of `results.experiments.worker`.
+    grace_seconds
+        What a process may take longer than its limits before it is killed.
+    """
+    lines = {x.key: x.line for x in planned if x.line is not None}
+    todo = deque({x.key: x for x in planned if x.line is None}.values())
+    running: set[Future[tuple[Point, Line | None]]] = set()
+    with ThreadPoolExecutor(jobs) as pool:
+        while running or (todo and not stop.is_set()):
+            while todo and len(running) < jobs and not stop.is_set():
+                one = todo.popleft()
+                watcher.began(one.point)
+                process = _Process(one, worker, grace_seconds, stop, watcher.moved)
+                running.add(pool.submit(process.run))
+            done, running = wait(running, 0.2, FIRST_COMPLETED)
+            for future in done:
+                point, line = future.result()
+                if line is not None:
+                    store.add(line)
+                    lines[line["key"]] = line
+                    watcher.ended(point, line)
+    return [lines[x.key] for x in planned if x.key in lines]
+
+
+@dataclass
+class _Process:
+    """One run in a process of its own, watched from a thread."""
+
+    planned: Planned
+    worker: Sequence[str]
+    grace_seconds: float
+    stop: threading.Event
+    moved: Callable[[Point, Progress], None]
+    line: Line | None = None
+
+    def run(self) -> tuple[Point, Line | None]:
+        """Return the point and its line; no line if it was stopped."""
+        point, began = self.planned.point, time.monotonic()
+        most = point.most_seconds
+        limit = None if most is None else most + self.grace_seconds
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self.worker,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=ROOT,
+                start_new_session=True,  # Ctrl-C is for us alone
+            )
+            try:
+                killed = self._watch(process, limit)
+            finally:
+                _kill(process)
+            code = process.returncode
+            if self.line is not None or self.stop.is_set():
+                return point, None if self.stop.is_set() else self.line
+            why = _reason(code, errors)
+        if killed:
+            why = f"killed after {limit:g} s"
+        seconds = round(time.monotonic() - began, 3)
+        return point, {
+            **blank(point, self.planned.key),
+            "why_stopped": why,
+            "seconds": seconds,
+            "environment": environment(),
+        }
+
+    def _watch(self, process: subprocess.Popen[bytes], limit: float | None) -> bool:
+        """Hand over the job and hear the process out; whether it was too slow."""
+        assert process.stdin is not None
+        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+        reader.start()
+        try:
+            job = json.dumps(job_of(self.planned.point)) + "\n"
+            process.stdin.write(job.encode())
+            process.stdin.flush()
+        except BrokenPipeError:  # it died before it read its job
+            reader.join()
+            return False
+        began = time.monotonic()
+        while reader.is_alive():
+            reader.join(0.1)
+            if self.stop.is_set():
+                return False
+            if limit is not None and time.monotonic() - began > limit:
+                return True
+        return False
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        """Take lines until the process closes its output."""
+        assert process.stdout is not None
+        for text in process.stdout:
+            try:
+                said = json.loads(text)
+            except json.JSONDecodeError:  # cut off by a crash
+                return
+            if "line" in said:
+                self.line = said["line"]
+            else:
+                self.moved(self.planned.point, Progress(**said["news"]))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started, if they have not ended."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    try:
+        process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _reason(code: int, errors: IO[bytes]) -> str:
+    """Return why a process gave no line: its signal, or its last word."""
+    if code < 0:
+        return f"crashed: {signal.Signals(-code).name}"
+    errors.seek(0)
+    words = errors.read().decode("utf-8", "replace").strip().splitlines()
+    return f"crashed: {words[-1][:300]}" if words else f"crashed: exit code {code}"
