@@ -1,6 +1,8 @@
 # make headline   set everything up, solve the headline comparison, print its table
 # make test       set everything up, lint, type-check, test
 # make test-long  the tests that take minutes
+# make paper      all tables and figures anew, from the runs in results/paper
+# make experiments  the runs themselves (hours); what is there is not run again
 # Needs python3 >= 3.11 (PYTHON=python3.12 picks another) and make.
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: help install headline test test-long lint bench clean
+.PHONY: help install headline test test-long lint paper experiments bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -30,6 +32,12 @@ test: lint
 
 test-long: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -m long
+
+paper: $(STAMP)
+	$(BIN)/python -m results.paper
+
+experiments: $(STAMP)
+	$(BIN)/chipsched experiments paper --out results/paper
 
 bench: $(STAMP)
 	$(BIN)/python -m results.bench

@@ -16,7 +16,7 @@ def _figure(ctx: click.Context, param: click.Parameter, value: str | None) -> An
     path = writable(ctx, param, value)
     if path is None:
         return None
-    from results.figures import FORMATS, FigureError, library
+    from results.figures.style import FORMATS, FigureError, library
 
     if Path(path).suffix.lower() not in FORMATS:
         text = f"{value} ends in none of {', '.join(FORMATS)}"
@@ -85,9 +85,11 @@ def pareto(
         if csv_file is not None:
             write_atomically(csv_file, show.as_csv(problem, found))
         if figure is not None and found.points:
-            from results.figures import draw
+            from results.figures import front as picture
+            from results.figures.style import save
 
-            draw(problem, found, figure)
+            data = show.as_json(problem, found)
+            save(picture.drawing(data, problem.name), figure)
     if as_json:
         import json
 

@@ -66,17 +66,7 @@ def in_turn(
         outcomes.append(found)
         if found.claim == "infeasible" or (limits.stop and limits.stop.is_set()):
             break
-    return accepted(finish(prepared, joined(outcomes)))
-
-
-def accepted(solved: Solved) -> Solved:
-    """Return what the checker accepts.
-
-    Raises
-    ------
-    RefusedError
-        If it does not.
-    """
+    solved = finish(prepared, joined(outcomes))
     if not solved.verdict.accepted:
         raise RefusedError("\n".join(solved.verdict.violations))
     return solved

@@ -121,23 +121,15 @@ def prepare(instance: Instance, costs: Path | None = None) -> Prepared:
     return Prepared(instance, table, problem, time.monotonic() - began)
 
 
-def finish(
-    prepared: Prepared, outcome: Outcome[Schedule], *, duals: bool = True
-) -> Solved:
+def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
     """Add recomputed bounds, value the schedule, and let the checker judge it all.
-
-    Parameters
-    ----------
-    duals
-        Whether to recompute bounds; a heuristic is compared with those of others.
 
     Raises
     ------
     DisagreementError
         If a recomputed bound is above the value of the schedule.
     """
-    if duals:
-        outcome = with_duals(prepared.problem, outcome)
+    outcome = with_duals(prepared.problem, outcome)
     worth = None
     if outcome.schedule is not None:
         worth = evaluate(prepared.problem, outcome.schedule)

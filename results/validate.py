@@ -1,38 +1,59 @@
 """Both comparisons with published figures: ``python -m results.validate``.
 
 Costs them anew and writes `results/paper/validation.md`, whose text is written by
-hand and whose tables stand between markers, and two CSV files.
+hand and whose tables stand between markers, and, of each table, CSV and LaTeX.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from formulation.certificate import write_atomically
+from results.tables.table import latex, markdown
 from results.validation import eyeriss, nvdla, tables
+
+if TYPE_CHECKING:
+    from results.tables.table import Table
 
 FOLDER = Path(__file__).parent / "paper"
 PAGE = "validation.md"
 
 
-def texts(page: str) -> dict[str, str]:
-    """Return file name -> text: the page with its tables, the CSV files.
+def costed() -> tuple[list[eyeriss.Row], list[nvdla.Costed]]:
+    """Cost both comparisons anew."""
+    return eyeriss.rows(), nvdla.costed()
+
+
+def tables_of(layers: list[eyeriss.Row], sizes: list[nvdla.Costed]) -> dict[str, Table]:
+    """Return both tables, by the names of their files."""
+    return {
+        "validation-eyeriss": tables.eyeriss_table(layers),
+        "validation-nvdla": tables.nvdla_table(sizes),
+    }
+
+
+def texts(
+    page: str, layers: list[eyeriss.Row], sizes: list[nvdla.Costed]
+) -> dict[str, str]:
+    """Return file name -> text: the page with its tables, CSV, LaTeX.
 
     Raises
     ------
     ValueError
         If the page lacks the markers of a table.
     """
-    sizes, layers = nvdla.costed(), eyeriss.rows()
-    page = between(page, "eyeriss", tables.eyeriss_markdown(layers))
-    return {
-        PAGE: between(page, "nvdla", tables.nvdla_markdown(sizes)),
+    found = {
         "validation-eyeriss.csv": tables.eyeriss_csv(layers),
         "validation-nvdla.csv": tables.nvdla_csv(sizes),
     }
+    for name, table in tables_of(layers, sizes).items():
+        page = between(page, name.removeprefix("validation-"), markdown(table))
+        found[f"{name}.tex"] = latex(table)
+    return {PAGE: page, **found}
 
 
 def between(page: str, name: str, table: str) -> str:
@@ -56,7 +77,8 @@ def between(page: str, name: str, table: str) -> str:
 @click.command()
 def main() -> None:
     """Cost both comparisons anew and write their tables."""
-    for name, text in texts((FOLDER / PAGE).read_text(encoding="utf-8")).items():
+    page = (FOLDER / PAGE).read_text(encoding="utf-8")
+    for name, text in texts(page, *costed()).items():
         write_atomically(FOLDER / name, text)
         click.echo(FOLDER / name)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Line = dict[str, Any]
 WORKER = (sys.executable, "-m", "results.experiments.worker")
 GRACE_SECONDS = 120.0  # for building, checking and solvers that stop late
+LEAVE_SECONDS, HURRY_SECONDS = 20.0, 0.5  # from the last word to the end
 
 
 class Store(Protocol):
@@ -159,15 +160,16 @@ class _Process:
                 cwd=ROOT,
                 start_new_session=True,  # Ctrl-C is for us alone
             )
+            over = True
             try:
-                killed = self._watch(process, limit)
+                over = self._watch(process, limit)
             finally:
-                _kill(process)
+                _end(process, HURRY_SECONDS if over else LEAVE_SECONDS)
             code = process.returncode
             if self.line is not None or self.stop.is_set():
                 return point, None if self.stop.is_set() else self.line
             why = _reason(code, errors)
-        if killed:
+        if over:
             why = f"killed after {limit:g} s"
         seconds = round(time.monotonic() - began, 3)
         return point, {
@@ -178,7 +180,7 @@ class _Process:
         }
 
     def _watch(self, process: subprocess.Popen[bytes], limit: float | None) -> bool:
-        """Hand over the job and hear the process out; whether it was too slow."""
+        """Hand over the job and hear the process out; whether it has to be killed."""
         assert process.stdin is not None
         reader = threading.Thread(target=self._read, args=(process,), daemon=True)
         reader.start()
@@ -193,7 +195,7 @@ class _Process:
         while reader.is_alive():
             reader.join(0.1)
             if self.stop.is_set():
-                return False
+                return True
             if limit is not None and time.monotonic() - began > limit:
                 return True
         return False
@@ -212,13 +214,13 @@ class _Process:
                 self.moved(self.planned.point, Progress(**said["news"]))
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it has started, if they have not ended."""
+def _end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for a process's end, then kill it and all that it has started."""
     if process.stdin is not None:
         with suppress(BrokenPipeError):
             process.stdin.close()
     try:
-        process.wait(0.5)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -58,7 +58,7 @@ class Estimate:
         """Return about how long the rest takes."""
         total = 0.0
         for point in self.left:
-            shares = self.used[point.method] or [1.0]
+            shares = [1.0, *self.used[point.method]]
             limit = point.most_seconds or UNLIMITED_SECONDS
             total += limit * sum(shares) / len(shares) + OVERHEAD_SECONDS
         return total / self.jobs

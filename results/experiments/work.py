@@ -8,20 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from formulation.objective import parse_part
-from formulation.outcome import Limits, Outcome
+from formulation.outcome import Limits
 from formulation.pipelined.semantics import evaluate, facts_of
 from formulation.pipelined.traffic import task_mode
-from results.compare import accepted, in_turn, package_facts
-from results.energy import chiplets_pj
+from results.compare import RefusedError, in_turn, package_facts
+from results.energy import breakdown_pj, chiplets_pj
 from results.experiments.point import COSTS, FRONT, HEURISTICS, blank
 from results.record import environment
-from results.run import finish, prepare
+from results.run import prepare
 from results.summary import summary
 
 if TYPE_CHECKING:
     from formulation.outcome import Progress, Report
+    from formulation.pipelined.schedule import Schedule
     from results.experiments.point import Point
-    from results.run import Prepared, Solved
+    from results.run import Prepared
 
 SPACING_SECONDS = 0.1  # of better bounds in a trace
 Line = dict[str, Any]
@@ -119,38 +120,31 @@ def _exact(point: Point, prepared: Prepared, report: Report | None) -> Line:
         for name, seconds in zip(point.engines, point.seconds, strict=True)
     ]
     solved = in_turn(prepared, point.objective, engines, trace)
-    outcome = solved.outcome
+    outcome, found = solved.outcome, summary(solved, None)
+    for name in ("schedule", "certificate", "scenario", "relaxed"):
+        del found[name]
+    schedule = outcome.schedule
     trace.take(outcome.seconds, outcome.value[0], outcome.bound[0])
     counts = [run.nodes for run in outcome.runs]
     known = [count for count in counts if count is not None]
     return {
-        **_solved(solved),
+        **found,
+        "chiplets": None if schedule is None else chiplets_of(prepared, schedule),
         "trace": trace.rows,
         "nodes": sum(known) if len(known) == len(counts) else None,
     }
 
 
-def _solved(solved: Solved) -> Line:
-    """Return what a schedule's line says whoever found it."""
-    found = summary(solved, None)
-    for name in ("schedule", "certificate", "scenario", "relaxed"):
-        del found[name]
-    return {**found, "chiplets": chiplets_of(solved)}
-
-
-def chiplets_of(solved: Solved) -> list[Line] | None:
-    """Return where time and energy go, a chiplet each; `None` without a schedule.
+def chiplets_of(prepared: Prepared, found: Schedule) -> list[Line]:
+    """Return where time and energy go, a chiplet each.
 
     `work_ticks` is compute and on-chip time; `wait_ticks` what DRAM streams of the
     same layers take longer; what is left of the period the chiplet is idle, or with
     ``serial`` busy with transfers.
     """
-    found, made = solved.outcome.schedule, solved.prepared
-    if found is None:
-        return None
-    p = made.problem
+    p = prepared.problem
     durations = facts_of(p, found).durations
-    energy = chiplets_pj(made.instance, made.table, p, found)
+    energy = chiplets_pj(prepared.instance, prepared.table, p, found)
     rows = []
     for c, chiplet in enumerate(p.chiplets):
         here = [t for t in range(len(p.tasks)) if found.chiplet[t] == c]
@@ -174,28 +168,45 @@ def _heuristic(point: Point, prepared: Prepared, report: Report | None) -> Line:
     budget = heuristics.Budget(point.evaluations, point.seconds[0])
     trace = Trace(point.objective[0], report)
     found = heuristics.run_heuristic(
-        problem, point.method, point.objective, budget, point.seed
-    )
-    value: tuple[int | None, ...] = (None,) * len(point.objective)
-    if found.schedule is not None:
-        worth = evaluate(problem, found.schedule)
-        value = tuple(parse_part(x).value(problem, worth) for x in point.objective)
-    outcome = Outcome(
-        objective=point.objective,
-        schedule=found.schedule,
-        value=value,
-        bound=(None,) * len(point.objective),
-        runs=(),
-        why_stopped=found.why_stopped,
-        seconds=found.seconds,
+        problem, point.method, point.objective, budget, point.seed, report
     )
     for step in found.trace:
         trace.take(step.seconds, step.value[0], None)
-    return {
-        **_solved(accepted(finish(prepared, outcome, duals=False))),
+    line = {
         "trace": trace.rows,
         "evaluations": found.evaluations,
+        "why_stopped": found.why_stopped,
+        "seconds": round(found.seconds, 3),
         "notes": list(found.notes),
+        "status": "unknown",
+    }
+    if found.schedule is None:
+        return line
+    return {**line, **_valued(prepared, found.schedule, point.objective[0])}
+
+
+def _valued(prepared: Prepared, schedule: Schedule, quantity: str) -> Line:
+    """Return what a schedule is worth, by the semantics alone.
+
+    Raises
+    ------
+    RefusedError
+        If it breaks a rule.
+    """
+    problem = prepared.problem
+    worth = evaluate(problem, schedule)
+    if worth.violations:
+        raise RefusedError("; ".join(str(x) for x in worth.violations))
+    instance, table = prepared.instance, prepared.table
+    parts = breakdown_pj(instance, table, problem, schedule, worth)
+    return {
+        "status": "feasible",
+        "claim": "feasible",
+        "value": parse_part(quantity).value(problem, worth),
+        "period_ticks": worth.period_ticks,
+        "energy_pj": float(sum(parts.values())),
+        "energy_parts_pj": {name: float(pj) for name, pj in parts.items()},
+        "chiplets": chiplets_of(prepared, schedule),
     }
 
 

@@ -23,7 +23,7 @@ def leave_with_parent() -> None:
     """End the process when stdin ends, whatever a solver is doing."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):
             pass
         os._exit(ORPHANED)
 

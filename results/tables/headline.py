@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from results.text import clipped, columns, entry, grouped, markdown, percent
+from results.headline import MONOLITHIC
+from results.tables.lines import Line, gap, known, missing
+from results.tables.table import Cell, Column, Missing, Table
+from results.tables.table import as_text as cell_text
+from results.text import clipped, columns, entry, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Line = dict[str, Any]
-
-MONOLITHIC = "monolithic"
 PAPER = {
     "throughput_gain": 2.2,
     "energy_gain": 1.9,
@@ -23,15 +22,22 @@ PAPER = {
     ),
 }
 LEAST_HELD = 12
-HEADER = (
-    "package",
-    "period",
-    "throughput gain",
-    "energy gain",
-    "gap",
-    "claim",
-    "held up by",
-    "seconds",
+COLUMNS = (
+    Column("variant", "package"),
+    Column("period_ticks", "period", "count"),
+    Column("throughput_gain", "throughput gain", "factor"),
+    Column("energy_gain", "energy gain", "factor"),
+    Column("gap", "gap", "share"),
+    Column("claim", "claim"),
+    Column("held_up_by", "held up by", "long"),
+    Column("seconds", "seconds", "seconds"),
+    Column("objective"),
+    Column("tick_ps"),
+    Column("bound"),
+    Column("energy_pj"),
+    Column("members"),
+    Column("instance_sha256"),
+    Column("table_sha256"),
 )
 
 
@@ -56,11 +62,15 @@ def with_gains(lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def held_by(line: Line) -> str:
-    """Return what needs 99.9 % of the period: chiplets by number, others by name."""
-    binding = line["explain"]["binding"]
+def held_by(line: Line) -> str | None:
+    """Return what needs 99.9 % of the period: chiplets by number, others by name.
+
+    `None`: there is no schedule.
+    """
+    explain = line["explain"]
+    binding = explain["binding"] if explain else None
     if not binding:
-        return "–"
+        return None
     chiplets = [
         b["where"].removeprefix("chiplet ") for b in binding if b["rule"] == "compute"
     ]
@@ -70,28 +80,42 @@ def held_by(line: Line) -> str:
     return "; ".join(others)
 
 
-def times(value: float | None) -> str:
-    """Return a factor: ``1.23x``."""
-    return "–" if value is None else f"{value:.3f}x"
-
-
-def cells(lines: Sequence[Line]) -> list[tuple[str, ...]]:
+def table(lines: Sequence[Line]) -> Table:
     """Return the rows of the table; a line without a schedule says why."""
-    return [
-        (
+    rows: list[tuple[Cell, ...]] = []
+    for line in with_gains(lines):
+        cells = (
             line["variant"],
-            grouped(line["period_ticks"])
-            if line["period_ticks"] is not None
-            else line["why_stopped"],
-            times(line["throughput_gain"]),
-            times(line["energy_gain"]),
-            percent(line["gap"]),
+            known(line, "period_ticks"),
+            gained(line, "throughput_gain"),
+            gained(line, "energy_gain"),
+            gap(line),
             line["claim"],
             held_by(line),
-            f"{line['seconds']:.1f}",
+            line["seconds"],
+            line["objective"],
+            line.get("tick_ps"),
+            line["bound"],
+            line["energy_pj"],
+            " ".join(line["about"]["members"]),
+            line["instance_sha256"],
+            line["table_sha256"],
         )
-        for line in with_gains(lines)
-    ]
+        rows.append(cells)
+    notes = [f"{label}: {text}" for label, text in facts(lines)] if lines else []
+    return Table(
+        caption="Gain over one large die, a mix of chiplets each.",
+        columns=COLUMNS,
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def gained(line: Line, key: str) -> Cell:
+    """Return a gain, or why there is none."""
+    if line[key] is not None:
+        return float(line[key])
+    return missing(line) if line["period_ticks"] is None else Missing("no die")
 
 
 def _amount(value: float | None, unit: str) -> str:
@@ -111,6 +135,8 @@ def _largest(lines: Sequence[Line]) -> str:
     """Return the largest unsplittable layer of every row, equal ones together."""
     rows: dict[int, list[str]] = {}
     for line in lines:
+        if line["explain"] is None:
+            continue
         ticks = line["explain"]["bounds"]["largest_layer_ticks"]
         rows.setdefault(ticks, []).append(line["variant"])
     return "; ".join(f"{grouped(n)} ({', '.join(x)})" for n, x in rows.items())
@@ -120,7 +146,8 @@ def facts(lines: Sequence[Line]) -> list[tuple[str, str]]:
     """Return what decides the comparison, as (label, text)."""
     first = lines[0]
     base = first["about"]["base"]
-    die = next((x["facts"] for x in lines if x["variant"] == MONOLITHIC), None)
+    dies = [x["facts"] for x in lines if x["variant"] == MONOLITHIC]
+    die = next((some for some in dies if some), None)
     shares = base["dram_shares_gb_s"]
     each = ", ".join(_amount(share, "GB/s") for share in shares)
     found = [("package", _totals(base))]
@@ -147,19 +174,16 @@ def facts(lines: Sequence[Line]) -> list[tuple[str, str]]:
     return found
 
 
-def as_markdown(lines: Sequence[Line]) -> str:
-    """Return the table and its facts in Markdown."""
-    notes = "".join(f"- {label}: {text}\n" for label, text in facts(lines))
-    return f"{markdown(HEADER, cells(lines))}\n{notes}"
-
-
 def as_text(lines: Sequence[Line], width: int) -> str:
     """Return the table and its facts for a terminal of at least 64 columns."""
     header = ("package", "period", "gain", "energy", "gap", "claim", "s", "held up by")
     rows = [header]
-    for row in cells(lines):
-        name, period, speed, energy, gap, claim, held, seconds = row
-        rows.append((name, period, speed, energy, gap, claim, seconds, held))
+    found = table(lines)
+    for row in found.rows:
+        name, period, speed, energy, left, claim, held, seconds = (
+            cell_text(row[k], found.columns[k].kind) for k in found.shown()
+        )
+        rows.append((name, period, speed, energy, left, claim, seconds, held))
     right = frozenset({1, 2, 3, 4, 6})
     text = columns([row[:-1] for row in rows], right)
     if max(map(len, text)) + LEAST_HELD <= width:  # else what holds it up is left out
@@ -168,29 +192,3 @@ def as_text(lines: Sequence[Line], width: int) -> str:
     for label, value in facts(lines):
         out += entry(label, value, width, indent=10)
     return "\n".join(out)
-
-
-def as_csv(lines: Sequence[Line]) -> str:
-    """Return everything the table shows as CSV, one line a row, exact numbers."""
-    names = (
-        "variant",
-        "claim",
-        "objective",
-        "period_ticks",
-        "tick_ps",
-        "bound",
-        "gap",
-        "energy_pj",
-        "throughput_gain",
-        "energy_gain",
-        "seconds",
-        "instance_sha256",
-        "table_sha256",
-    )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, "members", "held_up_by"])
-    for line in with_gains(lines):
-        row = ["" if line[name] is None else line[name] for name in names]
-        writer.writerow([*row, " ".join(line["about"]["members"]), held_by(line)])
-    return text.getvalue()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from results.tables.headline import MONOLITHIC, gain, held_by, times
-from results.text import grouped, markdown, percent
+from results.headline import MONOLITHIC
+from results.tables.headline import gain, held_by
+from results.tables.lines import Line, gap, known, missing
+from results.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Line = dict[str, Any]
 
-MISSING = "not run"
+KEYS = ("claim", "bound", "energy_pj", "seconds", "instance_sha256", "table_sha256")
 
 
 def pairs(lines: Sequence[Line]) -> list[tuple[str, str, Line | None, Line | None]]:
@@ -30,74 +29,51 @@ def pairs(lines: Sequence[Line]) -> list[tuple[str, str, Line | None, Line | Non
     ]
 
 
-def _period(line: Line | None) -> str:
-    if line is None:
-        return MISSING
-    if line["period_ticks"] is None:
-        return str(line["why_stopped"])
-    return grouped(line["period_ticks"])
-
-
-def _gap(line: Line | None) -> str:
-    return MISSING if line is None else percent(line["gap"])
-
-
-def _gain(die: Line | None, mix: Line | None, key: str) -> float | None:
-    if die is None or mix is None:
-        return None
+def gained(die: Line | None, mix: Line | None, key: str) -> Cell:
+    """Return how much better the mix is, or why that is not known."""
+    for line in (die, mix):
+        if line is None or line[key] is None:
+            return missing(line)
+    assert die is not None
+    assert mix is not None
     return gain(die[key], mix[key])
 
 
-def as_markdown(lines: Sequence[Line]) -> str:
-    """Return the table in Markdown, one row a variation."""
-    mixes = {
-        line["about"]["side"] for line in lines if line["about"]["side"] != MONOLITHIC
-    }
-    name = ", ".join(sorted(mixes)) or "mix"
-    header = (
-        "varied",
-        "to",
-        "period of the die",
-        f"period of {name}",
-        "throughput gain",
-        "energy gain",
-        "gaps",
-        f"held up by ({name})",
+def table(lines: Sequence[Line]) -> Table:
+    """Return one row a variation."""
+    sides = sorted({line["about"]["side"] for line in lines} - {MONOLITHIC})
+    name = ", ".join(sides) or "mix"
+    columns = (
+        Column("group", "varied"),
+        Column("name", "to"),
+        Column("die_period_ticks", "period of the die", "count"),
+        Column("mix_period_ticks", f"period of {name}", "count"),
+        Column("throughput_gain", "throughput gain", "factor"),
+        Column("energy_gain", "energy gain", "factor"),
+        Column("die_gap", "gap of the die", "share"),
+        Column("mix_gap", f"gap of {name}", "share"),
+        Column("held_up_by", f"held up by ({name})", "long"),
+        *(Column(f"{side}_{key}") for side in ("die", "mix") for key in KEYS),
     )
-    rows = [
-        (
-            group,
-            what,
-            _period(die),
-            _period(mix),
-            times(_gain(die, mix, "period_ticks")),
-            times(_gain(die, mix, "energy_pj")),
-            f"{_gap(die)}, {_gap(mix)}",
-            MISSING if mix is None else held_by(mix),
+    rows: list[tuple[Cell, ...]] = []
+    for group, what, die, mix in pairs(lines):
+        rows.append(
+            (
+                group,
+                what,
+                known(die, "period_ticks"),
+                known(mix, "period_ticks"),
+                gained(die, mix, "period_ticks"),
+                gained(die, mix, "energy_pj"),
+                gap(die),
+                gap(mix),
+                None if mix is None else held_by(mix),
+                *(known(side, key) for side in (die, mix) for key in KEYS),
+            )
         )
-        for group, what, die, mix in pairs(lines)
-    ]
-    return markdown(header, rows)
-
-
-def as_csv(lines: Sequence[Line]) -> str:
-    """Return all runs as CSV, one line each, exact numbers."""
-    names = (
-        "claim",
-        "period_ticks",
-        "bound",
-        "gap",
-        "energy_pj",
-        "seconds",
-        "instance_sha256",
-        "table_sha256",
+    return Table(
+        caption="The headline with one thing changed at a time.",
+        columns=columns,
+        rows=tuple(rows),
+        grouped=True,
     )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["group", "name", "side", *names, "held_up_by"])
-    for line in lines:
-        about = line["about"]
-        row = ["" if line[name] is None else line[name] for name in names]
-        what = [about["group"], about["name"], about["side"]]
-        writer.writerow([*what, *row, held_by(line)])
-    return text.getvalue()

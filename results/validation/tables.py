@@ -1,10 +1,11 @@
-"""The two comparisons as Markdown and CSV. Pure functions."""
+"""The two comparisons as tables, and all their digits as CSV. Pure functions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.text import NONE, markdown
+from results.tables.table import Column, Table
+from results.text import NONE
 from results.validation import nvdla
 
 if TYPE_CHECKING:
@@ -38,7 +39,17 @@ def verdict(value: float, aim: float) -> str:
     return "met" if value <= aim else "missed"
 
 
-def nvdla_markdown(found: Sequence[Costed]) -> str:
+def _table(caption: str, header: Sequence[str], rows: Sequence[tuple[str, ...]],
+           notes: Sequence[str]) -> Table:  # fmt: skip
+    """Return a table of texts, all but the first column aligned on the right."""
+    kinds = ["text", *(["right"] * (len(header) - 1))]
+    columns = [
+        Column(head, head, kind) for head, kind in zip(header, kinds, strict=True)
+    ]
+    return Table(caption, tuple(columns), tuple(rows), tuple(notes))
+
+
+def nvdla_table(found: Sequence[Costed]) -> Table:
     """Return the table of NVDLA's sizes and what was fitted on which."""
     exposed, efficient = _rules(found)
     header = (
@@ -64,7 +75,8 @@ def nvdla_markdown(found: Sequence[Costed]) -> str:
     worsts = (share(nvdla.worst(of, rule)) for rule in rules)
     rows.append(("mean of the six", NONE, *means, NONE))
     rows.append(("largest of the six", NONE, *worsts, NONE))
-    return markdown(header, rows) + "\n" + _nvdla_notes(found, exposed, efficient)
+    caption = "NVDLA's own estimates for ResNet-50 in frames per second, and ours."
+    return _table(caption, header, rows, _nvdla_notes(found, exposed, efficient))
 
 
 def _rules(found: Sequence[Costed]) -> tuple[Rule, Rule]:
@@ -81,7 +93,7 @@ def _role(one: Costed) -> str:
     return "fitted" if macs in nvdla.FITTED else "shown"
 
 
-def _nvdla_notes(found: Sequence[Costed], exposed: Rule, efficient: Rule) -> str:
+def _nvdla_notes(found: Sequence[Costed], exposed: Rule, efficient: Rule) -> list[str]:
     """The aims, and how much hangs on the choice of sizes."""
     of, (_, shown) = nvdla.counted(found), nvdla.split(found)
     lines = []
@@ -92,11 +104,11 @@ def _nvdla_notes(found: Sequence[Costed], exposed: Rule, efficient: Rule) -> str
     for name, rule, rules in named:
         largest, mean = nvdla.worst(of, rule), nvdla.mean(of, rule)
         lines.append(
-            f"- {name}: every size within {whole(MOST)} {verdict(largest, MOST)} "
+            f"{name}: every size within {whole(MOST)} {verdict(largest, MOST)} "
             f"({share(largest)}); mean of at most {whole(MEAN)} {verdict(mean, MEAN)} "
             f"({share(mean)}); the three sizes shown: "
             f"mean {share(nvdla.mean(shown, rule))}, "
-            f"largest {share(nvdla.worst(shown, rule))}\n"
+            f"largest {share(nvdla.worst(shown, rule))}"
         )
         over = nvdla.every_split(found, rules)
         low, high = over.rules
@@ -106,18 +118,18 @@ def _nvdla_notes(found: Sequence[Costed], exposed: Rule, efficient: Rule) -> str
             else f"{low.efficiency:.2f} to {high.efficiency:.2f}"
         )
         lines.append(
-            f"- {name}, all 20 ways to fit on three of the six: constant {constants}, "
+            f"{name}, all 20 ways to fit on three of the six: constant {constants}, "
             f"mean of the other three {share(over.means[0])} to "
             f"{share(over.means[1])}, their largest {share(over.worsts[0])} to "
-            f"{share(over.worsts[1])}\n"
+            f"{share(over.worsts[1])}"
         )
     least = nvdla.best_mean_within(found, MOST)
     lines.append(
-        f"- both constants together, fitted on all six (steps of 0.05): least mean "
+        f"both constants together, fitted on all six (steps of 0.05): least mean "
         f"with every size within {whole(MOST)}: "
-        f"{'there is none' if least is None else share(least)}\n"
+        f"{'there is none' if least is None else share(least)}"
     )
-    return "".join(lines)
+    return lines
 
 
 def nvdla_csv(found: Sequence[Costed]) -> str:
@@ -148,7 +160,7 @@ def nvdla_csv(found: Sequence[Costed]) -> str:
     return _csv(header, rows)
 
 
-def eyeriss_markdown(rows: Sequence[Row]) -> str:
+def eyeriss_table(rows: Sequence[Row]) -> Table:
     """Return the table of the chip's layers, with totals and mean errors."""
     header = (
         "layer",
@@ -178,12 +190,13 @@ def eyeriss_markdown(rows: Sequence[Row]) -> str:
     of_means = [share(value) for value in means]
     table.append(("mean absolute error", NONE, *of_means, NONE, NONE, NONE))
     note = (
-        f"- aim, a mean of at most {whole(EYERISS_MEAN)}: with the PEs filled before "
+        f"aim, a mean of at most {whole(EYERISS_MEAN)}: with the PEs filled before "
         f"each pass {verdict(means[0], EYERISS_MEAN)}; the cost model alone "
         f"{verdict(means[1], EYERISS_MEAN)}; the mapper's own mappings "
-        f"{verdict(means[2], EYERISS_MEAN)}\n"
+        f"{verdict(means[2], EYERISS_MEAN)}"
     )
-    return markdown(header, table) + "\n" + note
+    caption = "Eyeriss, measured on AlexNet, and the cost model: time and traffic."
+    return _table(caption, header, table, [note])
 
 
 def _times(row: Row) -> tuple[float, float, float]:

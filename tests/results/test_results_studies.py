@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import results.compare
 from formulation.checker import Verdict
+from formulation.outcome import Limits
 from instances.load import load_instance
 from results.bench import sizes, table
 from results.cli import main
-from results.compare import Effort, RefusedError, solve_both
+from results.compare import RefusedError, in_turn
 from results.headline import MONOLITHIC
 from results.record import ROOT, Runs
 from results.run import prepare
-from results.sensitivity import VARIATIONS, sensitivity
+from results.sensitivity import MIX, variants
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,15 +52,10 @@ def call(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[Any, str, s
     return stop.value.code, captured.out, captured.err
 
 
-def never(*args: object, **kwargs: object) -> None:
-    raise AssertionError("solved again")
-
-
 def test_the_headline_command_solves_every_row_once(
     small: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs = tmp_path / "runs.jsonl"
     args = ("headline", "--scenario", small, "--milp-limit", 0, "--out", runs)
@@ -77,9 +72,11 @@ def test_the_headline_command_solves_every_row_once(
         assert row["facts"]["total_pes"] == 16384
         assert row["facts"]["dram_total_gb_s"] == 64
     assert len(Runs(runs).lines) == 11
-    monkeypatch.setattr(results.compare, "solve", never)
+    before = runs.read_bytes()
     code, out, err = call(capsys, *args)
     assert code == 0, err
+    assert "11 runs, 11 on file" in err
+    assert runs.read_bytes() == before
     assert "WW/WW" in out
     assert "16 mixes fall into 10 classes" in " ".join(out.split())
 
@@ -94,35 +91,31 @@ def test_a_file_that_is_no_runs_is_bad_input(
 
 
 def test_both_engines_are_joined_row_by_row(small: Path) -> None:
-    effort = Effort(milp_seconds=20.0)
-    solved = solve_both(load_instance(small), effort)
+    limits = Limits(seconds=20.0, workers=1)
+    prepared = prepare(load_instance(small))
+    solved = in_turn(prepared, ("period",), [("cpsat", limits), ("milp", limits)])
     assert [run.engine for run in solved.outcome.runs] == ["cpsat", "milp"]
     assert all(run.bound == solved.outcome.value for run in solved.outcome.runs)
+    assert all(run.nodes is not None for run in solved.outcome.runs)
     assert solved.outcome.claim == "certified"
     assert solved.verdict.accepted
 
 
-def test_a_refused_answer_stops_a_study(
+def test_a_refused_answer_stops_a_run(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = Verdict("optimal-1", ("sram: chiplet 0: 1 bytes",))
     monkeypatch.setattr("results.run.check", lambda certificate: refused)
+    prepared = prepare(load_instance(small))
     with pytest.raises(RefusedError, match="sram: chiplet 0: 1 bytes"):
-        solve_both(load_instance(small), Effort(milp_seconds=0))
+        in_turn(prepared, ("period",), [("cpsat", Limits(workers=1))])
 
 
-def test_sensitivity_is_taken_up_where_it_was_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs = Runs(tmp_path / "runs.jsonl")
-    effort = Effort(seconds=2.0, milp_seconds=0)
-    some = [v for v in VARIATIONS if v.name == "that of one chiplet"]
-    lines = sensitivity(effort, runs, variations=some)
-    assert [line["about"]["side"] for line in lines] == [MONOLITHIC, "OW/WO"]
-    assert lines[0]["facts"]["total_noc_bytes_per_cycle"] == 256
-    monkeypatch.setattr(results.compare, "solve", never)
-    again = sensitivity(effort, Runs(runs.path), variations=some)
-    assert again == json.loads(json.dumps(lines))
+def test_sensitivity_compares_the_die_with_the_mix() -> None:
+    rows = [row for row in variants() if row.about["name"] == "that of one chiplet"]
+    assert [row.about["side"] for row in rows] == [MONOLITHIC, MIX]
+    [kind] = rows[0].instance.package.types.values()
+    assert kind.noc_bytes_per_cycle == 256
 
 
 def test_the_benchmark_prints_sizes_and_ratios(small: Path) -> None:

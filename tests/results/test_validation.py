@@ -220,9 +220,9 @@ def test_every_split_holds_the_one_chosen(sizes):
     assert over.worsts[0] <= nvdla.worst(shown, rule) <= over.worsts[1]
 
 
-def test_committed_tables_are_what_the_command_makes():
+def test_committed_tables_are_what_the_command_makes(rows, sizes):
     page = (validate.FOLDER / validate.PAGE).read_text(encoding="utf-8")
-    for name, text in validate.texts(page).items():
+    for name, text in validate.texts(page, rows, sizes).items():
         assert (validate.FOLDER / name).read_text(encoding="utf-8") == text, name
 
 

@@ -1,0 +1,1 @@
+"""Figures: one file of pure functions each. They need matplotlib."""
