@@ -127,7 +127,7 @@ def _points(
                     study=name,
                     variant=row.label,
                     instance=row.instance,
-                    method=method,
+                    method=_method(method, folder),
                     objective=parse_objective(objective),
                     seconds=_seconds(method, run["seconds"]),
                     evaluations=run["evaluations"],
@@ -141,6 +141,11 @@ def _variants(name: str | None, source: str, label: str) -> list[Variant]:
     if name is None:
         return [Variant(label, load_instance(source))]
     return VARIANTS[name](source)
+
+
+def _method(method: str, folder: Path) -> str:
+    """Return a method; a file beside the grid by its whole path."""
+    return str((folder / method).resolve()) if method.endswith(".py") else method
 
 
 def _seconds(method: str, given: Any) -> tuple[float | None, ...]:
@@ -217,7 +222,11 @@ class _Checked:
     def run(self, path: str, given: Any) -> dict[str, Any]:
         """Return a run, defaults filled in."""
         run = {**DEFAULTS, **self.mapping(path, given, ("methods", *DEFAULTS))}
-        methods = self.texts(f"{path}.methods", run.get("methods"), known_methods())
+        methods = self.texts(f"{path}.methods", run.get("methods"))
+        for k, method in enumerate(methods):
+            if not str(method).endswith(".py") and method not in known_methods():
+                expected = f"one of {_list(known_methods())}, or FILE.py"
+                self.fault(f"{path}.methods[{k}]", method, expected)
         for k, text in enumerate(self.texts(f"{path}.objectives", run["objectives"])):
             try:
                 parse_objective(str(text))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instances.load import from_canonical_json, instance_sha256, to_canonical_json
@@ -34,7 +36,8 @@ class Point:
     method
         ``cpsat``, ``milp``; ``cpsat+milp``: the second one starts from the first
         one's schedule; ``front``: of period and energy, by CP-SAT; ``costs``: of
-        every layer, nothing is scheduled; else the name of a heuristic.
+        every layer, nothing is scheduled; else a heuristic: its name, or the path of
+        a file ``*.py``.
     objective
         Parts in their order.
     seconds
@@ -71,7 +74,7 @@ class Point:
     @property
     def label(self) -> str:
         """What `--only` is matched with: study/variant/method/objective/seed."""
-        parts = (self.study, self.variant, self.method, ",".join(self.objective))
+        parts = (self.study, self.variant, self.method_name, ",".join(self.objective))
         return "/".join((*parts, str(self.seed)))
 
     def limits(self) -> dict[str, Any]:
@@ -92,10 +95,23 @@ class Point:
                 "variant": self.variant,
                 "instance": instance_sha256(self.instance),
                 "table": table_sha256,
-                "method": self.method,
+                "method": self.method_name,
+                "file": self._file_sha256(),
                 **self.limits(),
             }
         )
+
+    @property
+    def method_name(self) -> str:
+        """The method, as tables call it: of a file its name without folder."""
+        own = self.method.endswith(".py")
+        return Path(self.method).stem if own else self.method
+
+    def _file_sha256(self) -> str | None:
+        """Return the hash of a heuristic's own file."""
+        if not self.method.endswith(".py"):
+            return None
+        return sha256(Path(self.method).read_bytes()).hexdigest()
 
 
 def job_of(point: Point) -> dict[str, Any]:
@@ -152,7 +168,7 @@ def blank(point: Point, key: str) -> dict[str, Any]:
         "key": key,
         "study": point.study,
         "variant": point.variant,
-        "method": point.method,
+        "method": point.method_name,
         "objective": ",".join(point.objective),
         "about": dict(point.about),
         "limits": point.limits(),

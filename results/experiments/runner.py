@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Line = dict[str, Any]
 WORKER = (sys.executable, "-m", "results.experiments.worker")
 GRACE_SECONDS = 120.0  # for building, checking and solvers that stop late
-LEAVE_SECONDS, HURRY_SECONDS = 20.0, 0.5  # from the last word to the end
+LEAVE_SECONDS = 20.0  # from the last word to the end
 
 
 class Store(Protocol):
@@ -119,19 +119,23 @@ def run_points(
     todo = deque({x.key: x for x in planned if x.line is None}.values())
     running: set[Future[tuple[Point, Line | None]]] = set()
     with ThreadPoolExecutor(jobs) as pool:
-        while running or (todo and not stop.is_set()):
-            while todo and len(running) < jobs and not stop.is_set():
-                one = todo.popleft()
-                watcher.began(one.point)
-                process = _Process(one, worker, grace_seconds, stop, watcher.moved)
-                running.add(pool.submit(process.run))
-            done, running = wait(running, 0.2, FIRST_COMPLETED)
-            for future in done:
-                point, line = future.result()
-                if line is not None:
-                    store.add(line)
-                    lines[line["key"]] = line
-                    watcher.ended(point, line)
+        try:
+            while running or (todo and not stop.is_set()):
+                while todo and len(running) < jobs and not stop.is_set():
+                    one = todo.popleft()
+                    watcher.began(one.point)
+                    process = _Process(one, worker, grace_seconds, stop, watcher.moved)
+                    running.add(pool.submit(process.run))
+                done, running = wait(running, 0.2, FIRST_COMPLETED)
+                for future in done:
+                    point, line = future.result()
+                    if line is not None:
+                        store.add(line)
+                        lines[line["key"]] = line
+                        watcher.ended(point, line)
+        except BaseException:
+            stop.set()  # nobody waits for what still runs
+            raise
     return [lines[x.key] for x in planned if x.key in lines]
 
 
@@ -160,49 +164,38 @@ class _Process:
                 cwd=ROOT,
                 start_new_session=True,  # Ctrl-C is for us alone
             )
-            over = True
-            try:
-                over = self._watch(process, limit)
-            finally:
-                _end(process, HURRY_SECONDS if over else LEAVE_SECONDS)
-            code = process.returncode
+            talk = threading.Thread(target=self._talk, args=(process,), daemon=True)
+            talk.start()
+            over = self._wait(talk, limit)
+            _end(process, talk, 0 if over else LEAVE_SECONDS)
             if self.line is not None or self.stop.is_set():
-                return point, None if self.stop.is_set() else self.line
-            why = _reason(code, errors)
-        if over:
-            why = f"killed after {limit:g} s"
-        seconds = round(time.monotonic() - began, 3)
+                return point, self.line
+            why = f"killed after {limit:g} s" if over else _reason(process, errors)
         return point, {
             **blank(point, self.planned.key),
             "why_stopped": why,
-            "seconds": seconds,
+            "seconds": round(time.monotonic() - began, 3),
             "environment": environment(),
         }
 
-    def _watch(self, process: subprocess.Popen[bytes], limit: float | None) -> bool:
-        """Hand over the job and hear the process out; whether it has to be killed."""
-        assert process.stdin is not None
-        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-        reader.start()
-        try:
-            job = json.dumps(job_of(self.planned.point)) + "\n"
-            process.stdin.write(job.encode())
-            process.stdin.flush()
-        except BrokenPipeError:  # it died before it read its job
-            reader.join()
-            return False
+    def _wait(self, talk: threading.Thread, limit: float | None) -> bool:
+        """Wait until a process has said everything; whether it has to be killed."""
         began = time.monotonic()
-        while reader.is_alive():
-            reader.join(0.1)
-            if self.stop.is_set():
-                return True
-            if limit is not None and time.monotonic() - began > limit:
+        while talk.is_alive():
+            talk.join(0.1)
+            late = limit is not None and time.monotonic() - began > limit
+            if late or self.stop.is_set():
                 return True
         return False
 
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
-        """Take lines until the process closes its output."""
+    def _talk(self, process: subprocess.Popen[bytes]) -> None:
+        """Hand over the job and take lines until the process closes its output."""
+        assert process.stdin is not None
         assert process.stdout is not None
+        job = json.dumps(job_of(self.planned.point)) + "\n"
+        with suppress(BrokenPipeError):  # it died before it read its job
+            process.stdin.write(job.encode())
+            process.stdin.flush()
         for text in process.stdout:
             try:
                 said = json.loads(text)
@@ -214,9 +207,13 @@ class _Process:
                 self.moved(self.planned.point, Progress(**said["news"]))
 
 
-def _end(process: subprocess.Popen[bytes], seconds: float) -> None:
+def _end(
+    process: subprocess.Popen[bytes], talk: threading.Thread, seconds: float
+) -> None:
     """Wait for a process's end, then kill it and all that it has started."""
-    if process.stdin is not None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if not talk.is_alive():
         with suppress(BrokenPipeError):
             process.stdin.close()
     try:
@@ -224,12 +221,19 @@ def _end(process: subprocess.Popen[bytes], seconds: float) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    talk.join(1.0)
+    if talk.is_alive():  # something that it has started holds its output
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        talk.join()
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stdout.close()
 
 
-def _reason(code: int, errors: IO[bytes]) -> str:
+def _reason(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
     """Return why a process gave no line: its signal, or its last word."""
+    code = process.returncode
     if code < 0:
         return f"crashed: {signal.Signals(-code).name}"
     errors.seek(0)

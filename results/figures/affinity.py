@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from results.figures.style import GREY, Drawing, legend_above, looks
+from results.figures.style import GREY, Drawing, legend_above, looks, ratio_axis
 from results.tables.affinity import kinds, ratios
 
 if TYPE_CHECKING:
@@ -28,17 +28,6 @@ def figure(lines: Sequence[Line]) -> Drawing | None:
     return Drawing(caption, 0.6 + 1.3 * len(models), partial(_draw, line, models))
 
 
-def scaled(axes: Any, values: list[float]) -> None:
-    """Give an axis of ratios a logarithmic scale; with few octaves, plain ticks."""
-    from matplotlib.ticker import MaxNLocator, NullLocator
-
-    axes.set_yscale("log", base=2)
-    if max(values, default=1) < 4 * min(values, default=1):
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-
-
 def _draw(line: Line, models: list[str], figure: Any) -> None:
     first, second = kinds(line)
     panels = figure.subplots(len(models), 1, sharey=True, squeeze=False)
@@ -59,7 +48,7 @@ def _draw(line: Line, models: list[str], figure: Any) -> None:
                     ls="none", mec=look.colour, mfc="none", mew=0.7,
                 )  # fmt: skip
         axes.axhline(1, color=GREY, lw=0.6, zorder=0)
-        scaled(axes, [x for _, x in every if x is not None])
+        ratio_axis(axes, "y", [x for _, x in every if x is not None])
         axes.set_title(model, pad=2)
         axes.grid(axis="y", lw=0.3, color="#dddddd")
     panels.flat[-1].set_xlabel("layer")

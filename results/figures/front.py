@@ -5,7 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from results.figures.style import BLUE, ORANGE, Drawing, FigureError, looks
+from results.figures.style import (
+    BLUE,
+    ORANGE,
+    Drawing,
+    FigureError,
+    legend_above,
+    looks,
+)
 from results.summary import seconds_of
 from results.tables.front import best_line, heuristic_points
 
@@ -108,10 +115,12 @@ def _draw(
             [ms(x) for x, _ in pairs], [pj * 1e-9 for _, pj in pairs],
             look.marker, mfc="none", mec=look.colour, mew=0.7, label=method,
         )  # fmt: skip
-    axes.set(xlabel="period (ms)", ylabel="energy per round (mJ)", title=title)
+    axes.set(xlabel="period (ms)", ylabel="energy per round (mJ)")
+    axes.set_title(title, pad=2)
     axes.locator_params(nbins=5)
     axes.ticklabel_format(useOffset=False)
-    axes.legend()
+    handles, labels = axes.get_legend_handles_labels()
+    legend_above(figure, dict(zip(labels, handles, strict=True)), 4)
 
 
 def figure(lines: Sequence[Line]) -> Drawing | None:

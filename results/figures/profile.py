@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from results.figures.style import Drawing, looks
+from results.figures.style import Drawing, gap_axis, legend_above, looks
 from results.statistics import profile
 from results.tables.gaps import per_scenario
 from results.tables.lines import in_order
@@ -38,25 +38,23 @@ def figure(lines: Sequence[Line]) -> Drawing | None:
         "Performance profiles: share of scenarios in which a method's period (the "
         "worst over seeds) is within a factor of the best method's."
     )
-    return Drawing(caption, 2.1, partial(_draw, profile(costs(lines))))
+    return Drawing(caption, 2.3, partial(_draw, profile(costs(lines))))
 
 
 def _draw(corners: dict[str, tuple[tuple[float, float], ...]], figure: Any) -> None:
     axes = figure.add_subplot()
-    end = 1.05 * max((x for some in corners.values() for x, _ in some), default=1.0)
-    end = max(end, 1.01)
-    for (method, some), look in zip(
-        corners.items(), looks(list(corners)).values(), strict=True
-    ):
-        steps = [*some, (end, some[-1][1])] if some else [(1, 0), (end, 0)]
-        axes.plot(
-            [x for x, _ in steps], [100 * y for _, y in steps],
+    most = 100 * (max((x for some in corners.values() for x, _ in some), default=1) - 1)
+    gap_axis(axes, "x", most)
+    end = axes.get_xlim()[1]
+    named: dict[str, Any] = {}
+    for method, look in looks(list(corners)).items():
+        some = [(100 * (x - 1), 100 * y) for x, y in corners[method]]
+        steps = [*some, (end, some[-1][1])] if some else [(0, 0), (end, 0)]
+        [named[method]] = axes.plot(
+            [x for x, _ in steps], [y for _, y in steps],
             drawstyle="steps-post", color=look.colour, ls=look.dashes,
-            marker=look.marker, markevery=slice(0, len(steps) - 1), ms=3, label=method,
+            marker=look.marker, markevery=slice(0, len(steps) - 1), ms=3,
         )  # fmt: skip
-    axes.set(
-        xlabel="ratio to the best period", ylabel="scenarios (%)",
-        xlim=(1 - 0.02 * (end - 1), end), ylim=(-3, 103),
-    )  # fmt: skip
+    axes.set(xlabel="above the best period (%)", ylabel="scenarios (%)", ylim=(-3, 103))
     axes.grid(lw=0.3, color="#dddddd")
-    axes.legend(loc="lower right")
+    legend_above(figure, named, 3)

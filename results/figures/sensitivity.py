@@ -5,7 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from results.figures.style import BLUE, GREY, RED, Drawing, legend_above, note
+from results.figures.style import (
+    BLUE,
+    GREY,
+    RED,
+    Drawing,
+    legend_above,
+    note,
+    ratio_axis,
+)
 from results.tables.lines import missing
 from results.tables.sensitivity import pairs
 
@@ -49,6 +57,8 @@ def _label(group: str, name: str) -> str:
 def _draw(rows: list[Row], figure: Any) -> None:
     axes = figure.add_subplot()
     axes.axvline(1, color=GREY, lw=0.6, zorder=0)
+    seen = [1.0]
+    named: dict[str, Any] = {}
     for y, (_, _, die, mix) in enumerate(rows):
         gains = span(die, mix)
         if gains is None:
@@ -57,18 +67,14 @@ def _draw(rows: list[Row], figure: Any) -> None:
             continue
         assert die is not None
         assert mix is not None
-        first = y == 0
+        energy = die["energy_pj"] / mix["energy_pj"]
+        seen += [*gains, energy]
         axes.plot(gains, (y, y), "-", color=BLUE, lw=1.5, alpha=0.5)
-        axes.plot(gains[0], y, "o", color=BLUE, label="throughput" if first else None)
-        axes.plot(
-            die["energy_pj"] / mix["energy_pj"], y, "s", mec=RED, mfc="white",
-            label="energy" if first else None,
-        )  # fmt: skip
+        [named["throughput"]] = axes.plot(gains[0], y, "o", color=BLUE)
+        [named["energy"]] = axes.plot(energy, y, "s", mec=RED, mfc="white")
     axes.set_yticks(range(len(rows)), [_label(group, name) for group, name, *_ in rows])
     axes.invert_yaxis()
-    axes.set_xscale("log")
+    ratio_axis(axes, "x", seen)
     axes.grid(axis="x", lw=0.3, color="#cccccc")
     axes.set_xlabel("gain over the die (×)")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    handles, labels = axes.get_legend_handles_labels()
-    legend_above(figure, dict(zip(labels, handles, strict=True)), 2)
+    legend_above(figure, named, 2)

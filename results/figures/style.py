@@ -177,6 +177,21 @@ def gap_axis(axes: Any, which: str, most: float) -> None:
     set_ticks([], minor=True)
 
 
+def ratio_axis(axes: Any, which: str, values: list[float]) -> None:
+    """Scale an axis of ratios: logarithmic, but with plain ticks for few octaves."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    set_scale, axis = {
+        "x": (axes.set_xscale, axes.xaxis),
+        "y": (axes.set_yscale, axes.yaxis),
+    }[which]
+    set_scale("log")
+    few = max(values, default=1) < 4 * min(values, default=1)
+    axis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda x, _: f"{x:g}")
+
+
 def time_axis(axes: Any, least: float, most: float) -> None:
     """Scale an x axis of seconds: logarithmic, a tick a decade."""
     axes.set_xscale("log")

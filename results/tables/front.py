@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from results.tables.lines import Line, missing
+from results.tables.lines import Line, limit_seconds, missing
 from results.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def best_line(lines: Sequence[Line]) -> dict[str, Line]:
 
 
 def _time(line: Line) -> float:
-    return float(sum(line["limits"]["seconds"]))
+    limit = limit_seconds(line)
+    return inf if limit is None else limit
 
 
 def heuristic_points(lines: Sequence[Line], scenario: str) -> dict[str, list[Line]]:

@@ -76,6 +76,12 @@ def gap_to(line: Line, bounds: dict[tuple[str, str, str], int]) -> float | None:
     return relative_gap(line["value"], bounds.get(same_problem(line)))
 
 
+def limit_seconds(line: Line) -> float | None:
+    """Return all time limits of a run together; `None`: one engine had none."""
+    limits = line["limits"]["seconds"]
+    return None if None in limits else float(sum(limits))
+
+
 def in_order(lines: Sequence[Line], key: str) -> list[str]:
     """Return the different entries of a key, in order of appearance."""
     return list(dict.fromkeys(str(line[key]) for line in lines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.tables.lines import Line, gap, known, missing
+from results.tables.lines import Line, gap, known, limit_seconds, missing
 from results.tables.solvers import to_proof
 from results.tables.table import Cell, Column, Table
 
@@ -40,7 +40,7 @@ def table(lines: Sequence[Line]) -> Table:
                 line["bound"],
                 missing(line) if proof is None else proof,
                 gap(line),
-                sum(line["limits"]["seconds"]),
+                limit_seconds(line),
             )
         )
     return Table(

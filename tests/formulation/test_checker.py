@@ -237,7 +237,7 @@ def test_every_changed_leaf_is_refused(proved: dict[str, Any]) -> None:
 # What a forger may write as he likes: a record, nothing that is claimed.
 RECORD = {"chipsched", "packages", "seconds", "why_stopped", "seal"}
 # A run's own value may be worse than the best one; a better one is a forgery, below.
-RUN_RECORD = {"version", "seconds", "notes", "why_stopped", "value"}
+RUN_RECORD = {"version", "seconds", "notes", "nodes", "why_stopped", "value"}
 
 
 def is_record(path: tuple[Any, ...]) -> bool:
@@ -267,6 +267,7 @@ MUTATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     ),
     "a bound above the value": lambda d: d.update(bound=[11]),
     "a bound that no run states": lambda d: d.update(bound=[9], claim="feasible"),
+    "fewer nodes than none": lambda d: d["runs"][0].update(nodes=-1),
     "no bound although runs have one": lambda d: d.update(
         bound=[None], claim="feasible"
     ),
