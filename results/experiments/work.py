@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from formulation.objective import parse_part
 from formulation.outcome import Limits
 from formulation.pipelined.semantics import evaluate, facts_of
-from formulation.pipelined.traffic import task_mode
+from formulation.traffic import task_mode
 from results.compare import RefusedError, in_turn, package_facts
 from results.energy import breakdown_pj, chiplets_pj
 from results.experiments.point import COSTS, FRONT, HEURISTICS, blank
