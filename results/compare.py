@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from formulation.solve import solve
@@ -10,7 +11,7 @@ from results.run import Solved, finish, joined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from formulation.outcome import Limits, Outcome, Report
+    from formulation.outcome import Limits, Outcome, Progress, Report
     from formulation.pipelined.schedule import Schedule
     from instances.schema import Package
     from results.run import Prepared
@@ -42,6 +43,17 @@ def package_facts(package: Package) -> dict[str, Any]:
             for i in package.dram.interfaces
         ],
     }
+
+
+def labelled(report: Report | None, label: str) -> Report | None:
+    """Return a report that puts a label before the engine's name."""
+    if report is None:
+        return None
+
+    def tell(news: Progress, /) -> None:
+        report(replace(news, engine=f"{label} {news.engine}"))
+
+    return tell
 
 
 def in_turn(

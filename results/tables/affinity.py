@@ -43,7 +43,7 @@ def table(lines: Sequence[Line]) -> Table:
     for line in lines:
         if line["layers"] is None:
             why = Missing(line["why_stopped"])
-            rows.append((line["variant"], ALL, *([why] * 6)))
+            rows.append((ALL, ALL, *([why] * 6), line["variant"]))
             continue
         names = kinds(line)
         ticks, energy = ratios(line, 0), ratios(line, 1)
@@ -64,6 +64,7 @@ def table(lines: Sequence[Line]) -> Table:
                     sum(x == 1 for x in sides),
                     _mean(some),
                     _mean([energy[k][1] for k in members]),
+                    line["variant"],
                 )
             )
     return Table(
@@ -78,6 +79,7 @@ def table(lines: Sequence[Line]) -> Table:
             Column("equal", "equal", "count"),
             Column("ticks_ratio", f"time on {names[1]} / {names[0]}", "factor"),
             Column("energy_ratio", f"energy on {names[1]} / {names[0]}", "factor"),
+            Column("scenario"),
         ),
         rows=tuple(rows),
         notes=(

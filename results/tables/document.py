@@ -23,13 +23,13 @@ HEAD = r"""\documentclass[10pt]{article}
 \begin{document}
 """
 TABLE = r"""\subsection*{{{0}}}
-{1}\par\medskip
-{{\centering\scriptsize\setlength{{\tabcolsep}}{{4pt}}\input{{{0}}}\par}}
+{1}\par\nopagebreak\medskip
+{{\centering\scriptsize\setlength{{\tabcolsep}}{{3pt}}\input{{{0}}}\par}}
 {{\scriptsize
 {2}}}
 """
 FIGURE = r"""\subsection*{{{0}}}
-{1}\par\medskip
+{1}\par\nopagebreak\medskip
 {{\centering\includegraphics{{{0}.pdf}}\par}}
 """
 
