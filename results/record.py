@@ -141,9 +141,13 @@ class Runs:
         self.runs[run["key"]] = run
         if self.path is None:
             return
+        line = (dumps(run) + "\n").encode()
+        if self.path.exists() and not self.path.is_file():  # /dev/null
+            self.path.write_bytes(line)
+            return
         with self.path.open("ab+") as file:
             _drop_torn_line(file)
-            file.write((dumps(run) + "\n").encode())
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
 

@@ -102,22 +102,24 @@ def load_grid(source: str, only: str = "") -> list[Point]:
     study_pattern, slash, _ = only.partition("/")
     for name, study in studies.items() if not faults else ():
         if fnmatchcase(name, study_pattern if slash else f"{study_pattern}*"):
-            points += _points(name, study, path.parent, faults)
+            points += _points(name, study, path, faults)
     if faults:
         raise GridError("\n".join(faults))
     return [point for point in points if matches(only, point.label)]
 
 
 def _points(
-    name: str, study: Mapping[str, Any], folder: Path, faults: list[str]
+    name: str, study: Mapping[str, Any], path: Path, faults: list[str]
 ) -> Iterator[Point]:
+    folder = path.parent
     for scenario in study["scenarios"]:
         beside = folder / scenario
         source = str(beside) if beside.is_file() else scenario
         try:
             rows = _variants(study.get("variants"), source, Path(scenario).stem)
         except InstanceError as error:
-            faults += [f"studies.{name}: {line}" for line in str(error).splitlines()]
+            lines = str(error).splitlines()
+            faults += [f"{path}: studies.{name}: {line}" for line in lines]
             continue
         for row, run in product(rows, study["runs"]):
             for method, objective, seed in product(
@@ -196,6 +198,9 @@ class _Checked:
 
     def studies(self, data: Any) -> dict[str, Any]:
         """Return the studies of a grid, defaults filled in."""
+        if not isinstance(data, dict):
+            self.fault("top level", data, "a mapping")
+            return {}
         data = self.mapping("", data, ("schema", "studies"))
         if data.get("schema") != SCHEMA:
             self.fault("schema", data.get("schema"), SCHEMA)
