@@ -42,7 +42,7 @@ def _draw(rows: list[Line], figure: Any) -> None:
             why = "no die" if row["period_ticks"] else missing(row).reason
             note(axes, 1, y, why)
     axes.set_yticks(list(places), [row["variant"] for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="x", lw=0.3, color="#cccccc")
     axes.set_xlabel("gain over the die (×)")
     handles, labels = axes.get_legend_handles_labels()

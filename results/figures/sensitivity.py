@@ -24,6 +24,9 @@ Line = dict[str, Any]
 Row = tuple[str, str, Line | None, Line | None]
 
 
+FAR = 2.0  # gains above stand as numbers, so that the others can be told apart
+
+
 def figure(lines: Sequence[Line]) -> Drawing | None:
     """Return gains of the mix over the die, a row a variation."""
     rows = pairs(lines)
@@ -68,13 +71,18 @@ def _draw(rows: list[Row], figure: Any) -> None:
         assert die is not None
         assert mix is not None
         energy = die["energy_pj"] / mix["energy_pj"]
-        seen += [*gains, energy]
+        if max(gains[0], energy) > FAR:
+            text = f"{gains[0]:.3g}×, energy {energy:.3g}×"
+            note(axes, 1, y, text)
+            continue
+        seen += [min(gains[0], FAR), min(gains[1], FAR), energy]
         axes.plot(gains, (y, y), "-", color=BLUE, lw=1.5, alpha=0.5)
         [named["throughput"]] = axes.plot(gains[0], y, "o", color=BLUE)
         [named["energy"]] = axes.plot(energy, y, "s", mec=RED, mfc="white")
     axes.set_yticks(range(len(rows)), [_label(group, name) for group, name, *_ in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     ratio_axis(axes, "x", seen)
+    axes.set_xlim(0.97 * min(seen), 1.03 * max(seen))
     axes.grid(axis="x", lw=0.3, color="#cccccc")
     axes.set_xlabel("gain over the die (×)")
     legend_above(figure, named, 2)

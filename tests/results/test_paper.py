@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from results import validate
 from results.figures import gaps as gaps_figure
 from results.figures import headline as headline_figure
 from results.figures import scaling as scaling_figure
@@ -28,7 +27,6 @@ from results.paper import (
     texts,
 )
 from results.record import ROOT
-from results.tables.document import document
 from tests.results.test_tables import GAPS, check_latex, line
 
 LINES = read()
@@ -46,18 +44,6 @@ def test_committed_tables_come_from_committed_runs(name: str) -> None:
     for file, text in texts({name: tables(LINES)[name]}).items():
         assert (FOLDER / file).read_text(encoding="utf-8") == text, file
     check_latex((FOLDER / f"{name}.tex").read_text(encoding="utf-8"))
-
-
-def test_the_document_holds_every_table_and_figure() -> None:
-    captions = {name: drawing.caption for name, drawing in DRAWN.items()}
-    every = {**tables(LINES), **validate.tables_of(*validate.costed())}
-    text = document(every, captions)
-    assert (FOLDER / "paper.tex").read_text(encoding="utf-8") == text
-    assert text.isascii()
-    for name in every:
-        assert f"\\input{{{name}}}" in text
-    for name in FIGURES:
-        assert f"{{{name}.pdf}}" in text
 
 
 def pinned() -> bool:

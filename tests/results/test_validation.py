@@ -10,7 +10,8 @@ import pytest
 from costmodel.families import read_dataflow
 from instances.models.alexnet import alexnet
 from instances.models.resnet import resnet
-from results import validate
+from results import paper, validate
+from results.tables.document import document
 from results.validation import eyeriss, nvdla, tables
 from results.validation.nvdla import Costed, Rule, Size
 
@@ -224,6 +225,17 @@ def test_committed_tables_are_what_the_command_makes(rows, sizes):
     page = (validate.FOLDER / validate.PAGE).read_text(encoding="utf-8")
     for name, text in validate.texts(page, rows, sizes).items():
         assert (validate.FOLDER / name).read_text(encoding="utf-8") == text, name
+
+
+def test_the_document_holds_every_table_and_figure(rows, sizes):
+    lines = paper.read()
+    every = {**paper.tables(lines), **validate.tables_of(rows, sizes)}
+    captions = {name: x.caption for name, x in paper.drawings(lines).items()}
+    text = document(every, captions)
+    assert (paper.FOLDER / "paper.tex").read_text(encoding="utf-8") == text
+    assert text.isascii()
+    assert all(f"\\input{{{name}}}" in text for name in every)
+    assert all(f"{{{name}.pdf}}" in text for name in captions)
 
 
 def test_a_page_without_markers_is_an_error():
