@@ -84,10 +84,10 @@ def run_all(
     from results.experiments.runner import plan, run_points
     from results.experiments.watch import Estimate, watching
 
+    click.echo(f"{len(points)} runs; building their cost tables", err=True)
     planned = plan(points, kept, retry)
     estimate = Estimate(planned, jobs)
     known = len(planned) - estimate.total
-    text = f"{len(planned)} runs, {known} on file; {estimate.text()}"
-    click.echo(text, err=True)
+    click.echo(f"{known} on file; {estimate.text()}", err=True)
     with watching(planned, jobs) as watcher:
         return run_points(planned, kept, watcher, stop=stop, jobs=jobs)

@@ -20,17 +20,28 @@ HEAD = r"""\documentclass[10pt]{article}
 \usepackage{graphicx}
 \usepackage{siunitx}
 \sisetup{group-minimum-digits=4, detect-all}
+\newsavebox\fittedbox
+\newcommand\fitted[1]{% nothing is broken: what is too large for a page is shrunk
+  \sbox\fittedbox{#1}%
+  \ifdim\wd\fittedbox>\linewidth
+    \sbox\fittedbox{\resizebox{\linewidth}{!}{\usebox\fittedbox}}%
+  \fi
+  \ifdim\dimexpr\ht\fittedbox+\dp\fittedbox\relax>0.8\textheight
+    \resizebox*{!}{0.8\textheight}{\usebox\fittedbox}%
+  \else
+    \usebox\fittedbox
+  \fi}
 \begin{document}
 """
 TABLE = r"""\subsection*{{{0}}}
 {1}\par\nopagebreak\medskip
-{{\centering\scriptsize\setlength{{\tabcolsep}}{{3pt}}\input{{{0}}}\par}}
+{{\centering\scriptsize\setlength{{\tabcolsep}}{{3pt}}\fitted{{\input{{{0}}}}}\par}}
 {{\scriptsize
 {2}}}
 """
 FIGURE = r"""\subsection*{{{0}}}
 {1}\par\nopagebreak\medskip
-{{\centering\includegraphics{{{0}.pdf}}\par}}
+{{\centering\fitted{{\includegraphics{{{0}.pdf}}}}\par}}
 """
 
 

@@ -80,7 +80,7 @@ def test_the_headline_command_solves_every_row_once(
     before = runs.read_bytes()
     code, out, err = call(capsys, *args)
     assert code == 0, err
-    assert "3 runs, 3 on file" in err
+    assert "3 on file; 0 of 0 runs" in err
     assert runs.read_bytes() == before
     assert "WW/WW" in out
     assert "16 mixes fall into 10 classes" in " ".join(out.split())
