@@ -203,6 +203,16 @@ def test_waiting_for_dram_is_told_apart() -> None:
     assert total == line["period_ticks"]
 
 
+def test_the_energy_of_chiplets_adds_up() -> None:
+    line = run(point(instance=load_instance(TINY.parent / "quantity-energy.yaml")))
+    on_chiplets = sum(sum(x["energy_pj"].values()) for x in line["chiplets"])
+    parts = line["energy_parts_pj"]
+    assert on_chiplets > 0
+    assert on_chiplets == pytest.approx(
+        sum(parts[name] for name in ("mac", "l1", "l2", "noc", "chiplet"))
+    )
+
+
 def test_costs_and_fronts_are_runs_as_well() -> None:
     costs = run(point(method="costs"))
     assert [next(iter(x["kinds"].values()))[0] for x in costs["layers"]] == [3, 4]
