@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from formulation.pipelined import bounds
@@ -13,8 +15,12 @@ if TYPE_CHECKING:
     from formulation.outcome import Target
     from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem
+    from formulation.staircase import Line
 
     Values = tuple[int, ...]
+
+
+FINE = 1000  # weights of a sum are whole numbers: so fine at the least
 
 
 class Axis(Protocol):
@@ -38,6 +44,15 @@ class Axis(Protocol):
 
     def values(self, x: int, y: int) -> Values:
         """Return the objective's parts."""
+
+    def chord(self, a: int, b: int, value: int) -> Target | None:
+        """Return the target whose optimum bounds the first part between a and b.
+
+        `None`: there is no such target.
+        """
+
+    def above(self, x: int, line: Line) -> int:
+        """Return what the first part is at least worth at x, on a line or above it."""
 
 
 def _least_cap(*caps: int | None) -> int | None:
@@ -85,6 +100,34 @@ class PeriodEnergy:
         """Every part of them."""
         return tuple(part.of(x, y) for part in self.parts)
 
+    def _worth(self, x: int) -> tuple[int, int]:
+        """Return (k, d): the first part is k·y + d at x."""
+        least, one = (self.parts[0].of(x, y) for y in (0, 1))
+        return one - least, least
+
+    def chord(self, a: int, b: int, value: int) -> Target | None:
+        """Least w·T + k·energy with T ≤ b, as steep as the chord from a to b.
+
+        The chord joins the points at a and b where the first part is `value`.
+        """
+        if a >= b:
+            return None
+        y = [Fraction(value - d, k) for k, d in map(self._worth, (a, b))]
+        slope = (y[0] - y[1]) / (b - a)
+        weights = slope.limit_denominator(1 if slope > FINE else FINE)
+        if weights <= 0:
+            return None
+        return replace(
+            self.ask(b)[1],
+            quantity="sum",
+            weights=(weights.numerator, weights.denominator),
+        )
+
+    def above(self, x: int, line: Line) -> int:
+        """The first part at (x, the real y of the line), rounded up."""
+        k, d = self._worth(x)
+        return d + ceil(Fraction(k * (line.bound - line.per_x * x), line.per_y))
+
 
 @dataclass(frozen=True, slots=True)
 class StagesPeriod:
@@ -131,3 +174,11 @@ class StagesPeriod:
     def values(self, x: int, y: int) -> Values:
         """The largest weighted latency."""
         return (x * y,)
+
+    def chord(self, a: int, b: int, value: int) -> Target | None:
+        """Stages have no sum with the period."""
+        return None
+
+    def above(self, x: int, line: Line) -> int:
+        """There are no lines."""
+        return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from formulation.outcome import DisagreementError, Progress
 from formulation.pipelined.semantics import evaluate
-from formulation.staircase import Cell, slice_of
+from formulation.staircase import Cell, Line, slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
 
     Ask = Callable[[Problem, Target, Limits, Schedule | None], Answer[Schedule]]
+
+# What an engine is asked: (cap, weights of a sum or `None`: y alone).
+Asked = tuple[int, tuple[int, int] | None]
+CHORD = 8  # slices of time for a sum
 
 # A cell is halved while x alone moves its bound by more than 1/64 of the best value.
 WIDE = 64
@@ -78,7 +83,9 @@ class _Branch:
     value: Values | None = None
     schedule: Schedule | None = None
     why: str = ""
-    given_up: set[int] = field(default_factory=set)
+    sums: bool = False
+    given_up: set[Asked] = field(default_factory=set)
+    often: Counter[Asked] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,30 +141,36 @@ class _Branch:
         elif answer.bound is not None:
             self.stairs.rule_out(answer.bound - 1)
 
-    def settle(self, cap: int) -> None:
-        """Ask for the least y with x ≤ cap.
+    def settle(self, asked: Asked) -> None:
+        """Ask for the least y, or the least sum, with x ≤ cap.
 
         Where that is left open, more time is what helps: every later call has twice
         as much.
         """
+        cap, weights = asked
         p, target = self.axis.ask(cap)
-        answer = self.ask_for(p, target, self.slice, cap)
+        if weights is not None:
+            target = replace(target, quantity="sum", weights=weights)
+        seconds = self.slice if weights is None else CHORD * self.slice
+        answer = self.ask_for(p, target, seconds, cap)
         if answer.infeasible:
             self.stairs.rule_out(cap)
+        elif answer.bound is not None and weights is not None:
+            self.stairs.draw(Line(cap, *weights, answer.bound))
         elif answer.bound is not None:
             self.stairs.prove(cap, answer.bound)
+        self.often[asked] += 1
         once = self.limits.deterministic is not None
-        over = answer.why_stopped == "finished" or once
-        if not self.stairs.known(cap):
-            if over:
-                self.given_up.add(cap)
+        if answer.why_stopped == "finished" or once:
+            self.given_up.add(asked)
+        if not self.stairs.known(cap) and answer.why_stopped != "finished":
             self.slice *= 2
 
-    def cells(self) -> list[Cell]:
-        """Return what may hold a better schedule than the best, least bound first.
+    def cells(self) -> list[tuple[Values, Cell]]:
+        """Return what may hold a better schedule than the best, with its bound.
 
         A schedule with x in a cell is worth (x, low) or more, and (x, high) is known;
-        x from which (x, low) is no better than the best is cut off.
+        x from which (x, low) is no better than the best is cut off. Least bound first.
         """
         found = []
         for cell in self.stairs.cells():
@@ -165,16 +178,32 @@ class _Branch:
             if self.value is not None:
                 worth = partial(self.axis.values, y=low)
                 b = a + bisect_left(range(a, b + 1), self.value, key=worth) - 1
-            if a <= b:
-                found.append(replace(cell, last=b))
-        return sorted(found, key=lambda c: (self.axis.values(c.first, c.low), c.first))
+            if a > b:
+                continue
+            bound = self.least(a, b, low)
+            if self.value is None or bound < self.value:
+                found.append((bound, replace(cell, last=b)))
+        return sorted(found, key=lambda x: (x[0], x[1].first))
 
-    def choose(self, cells: list[Cell]) -> int | None:
-        """Return the cap to ask about next; `None` if the engine has given up on all.
+    def least(self, a: int, b: int, low: int) -> Values:
+        """Return a bound on schedules with a ≤ x ≤ b and y ≥ low.
 
-        Of the least bound: its middle while x moves the bound much, else its end.
+        On a line the first part is concave in x: least at an end.
         """
-        for cell in cells:
+        first, *rest = self.axis.values(a, low)
+        for line in self.stairs.lines:
+            if b <= line.cap:
+                ends = (self.axis.above(x, line) for x in (a, b))
+                first = max(first, *([min(ends)]))
+        return (first, *rest)
+
+    def choose(self, cells: list[tuple[Values, Cell]]) -> Asked | None:
+        """Return what to ask about next; `None` if the engine has given up on all.
+
+        Of the least bound: the chord of the cell or of its lower half; else y alone,
+        at its middle while x moves the bound much, at its end then.
+        """
+        for bound, cell in cells:
             a, b = cell.first, cell.last
             middle = (a + b) // 2
             order = [b, middle, a]
@@ -183,16 +212,25 @@ class _Branch:
                 moved -= self.axis.values(a, cell.low)[0]
                 if moved * WIDE > self.value[0]:
                     order = [middle, b, a]
-            for cap in order:
-                if cap not in self.given_up:
-                    return cap
+            every: list[Asked] = [(cap, None) for cap in order]
+            if self.value is not None and self.sums and bound[0] < self.value[0]:
+                ends = (self.axis.chord(a, x, self.value[0]) for x in (b, middle))
+                some: list[Asked] = [
+                    (x, chord.weights)
+                    for x, chord in zip((b, middle), ends, strict=True)
+                    if chord is not None
+                ]
+                every = [*sorted(some, key=lambda x: self.often[x]), *every]
+            for asked in every:
+                if asked not in self.given_up:
+                    return asked
         return None
 
-    def bound(self, cells: list[Cell]) -> Values:
+    def bound(self, cells: list[tuple[Values, Cell]]) -> Values:
         """Return the bound: the least of the cells', or the value if there are none."""
         if not cells:
             return self.value or ()
-        least = self.axis.values(cells[0].first, cells[0].low)
+        least = cells[0][0]
         if self.value is None:
             return least[:1] if least[0] > 0 else ()
         same = 0
@@ -233,11 +271,11 @@ class _Branch:
             why = self.stop(bound) if cells else "finished"
             if why is not None:
                 break
-            cap = self.choose(cells)
-            if cap is None:
+            asked = self.choose(cells)
+            if asked is None:
                 why = self.why or "finished"
                 break
-            self.settle(cap)
+            self.settle(asked)
         return Branched(
             schedule=self.schedule,
             value=self.value,
@@ -259,6 +297,7 @@ def branch(
     report: Report | None,
     hint: Schedule | None,
     without: frozenset[str],
+    sums: bool = False,
 ) -> Branched:
     """Minimise the parts of an axis with one engine.
 
@@ -269,6 +308,8 @@ def branch(
     ----------
     name, ask
         The engine.
+    sums
+        Whether it minimises sums of period and energy.
     hint
         A valid schedule to start from, which keeps the caps of earlier parts.
 
@@ -277,7 +318,7 @@ def branch(
     DisagreementError
         If a schedule contradicts a proof of the engine, or breaks a rule.
     """
-    search = _Branch(axis, p, name, ask, limits, report, without)
+    search = _Branch(axis, p, name, ask, limits, report, without, sums=sums)
     if hint is not None:
         search.offer(hint)
     return search.work()

@@ -108,7 +108,11 @@ class Target:
     Parameters
     ----------
     quantity
-        ``period`` (ticks) or ``energy`` (quanta).
+        ``period`` (ticks), ``energy`` (quanta) or ``sum``: `weights` of both.
+    weights
+        Of a ``sum``: (per tick, per quantum), positive integers.
+    at_most
+        Only schedules of that value or less are looked for; `None`: all.
     period_at_most, energy_at_most
         Values of earlier parts of a lexicographic objective; `None`: none.
     at_least
@@ -119,6 +123,27 @@ class Target:
     period_at_most: int | None = None
     energy_at_most: int | None = None
     at_least: int = 0
+    at_most: int | None = None
+    weights: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        """Refuse quantities that nobody minimises.
+
+        Raises
+        ------
+        ValueError
+            For another quantity, or a sum without positive weights.
+        """
+        if self.quantity not in ("period", "energy", "sum"):
+            raise ValueError(f"no quantity {self.quantity!r}")
+        if (self.quantity == "sum") != (min(self.weights) > 0):
+            raise ValueError(f"weights of {self.quantity}: got {self.weights}")
+
+    def of(self, period_ticks: int, energy_quanta: int) -> int:
+        """Return the target's quantity."""
+        if self.quantity == "sum":
+            return self.weights[0] * period_ticks + self.weights[1] * energy_quanta
+        return period_ticks if self.quantity == "period" else energy_quanta
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
+SUMS = frozenset({"cpsat"})  # engines that minimise sums of period and energy
 ENGINES = {"cpsat": ("cpsat",), "milp": ("milp",), "both": ("cpsat", "milp")}
 
 
@@ -291,7 +292,15 @@ def _run(
             return record.run(q, target, some, report=None, hint=hint, without=without)
 
         return branch(
-            axis, p, record.name, ask, limits, report=report, hint=best, without=without
+            axis,
+            p,
+            record.name,
+            ask,
+            limits,
+            report=report,
+            hint=best,
+            without=without,
+            sums=record.name in SUMS,
         )
     target = replace(under, quantity=parts[0].text)
     found = record.run(p, target, limits, report=report, hint=best, without=without)

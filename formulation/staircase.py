@@ -2,7 +2,8 @@
 
 e(c) = the least y of any schedule with x ≤ c never rises with c. A *point* (x, y) is
 a schedule: e(c) ≤ y for c ≥ x. A *fact* (cap, bound) is a proof: e(c) ≥ bound for c ≤
-cap. So e lies between two staircases; where they meet it is known. All that branching
+cap. So e lies between two staircases; where they meet it is known. A *line* (cap, w, k,
+g) is a proof, too: w·x + k·y ≥ g for x ≤ cap. All that branching
 (`branch`) and the Pareto front (`pareto`) know is held here, and every new point and
 fact is compared with all old ones: a proof that a schedule contradicts is noticed.
 """
@@ -45,9 +46,19 @@ class Cell:
     high: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Proved: `per_x`·x + `per_y`·y ≥ `bound` for all schedules with x ≤ `cap`."""
+
+    cap: int
+    per_x: int
+    per_y: int
+    bound: int
+
+
 @dataclass
 class Staircase:
-    """Points and facts.
+    """Points, facts and lines.
 
     Parameters
     ----------
@@ -65,6 +76,7 @@ class Staircase:
     last: int
     points: list[tuple[int, int, Schedule]] = field(default_factory=list)
     facts: list[tuple[int, int]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
 
     def high(self, cap: int) -> int | None:
         """Return the least y of a known schedule with x ≤ cap."""
@@ -102,6 +114,9 @@ class Staircase:
                 f"a schedule of ({x}, {y}) where it was proved that there is none: "
                 f"nothing below {self.first}, up to {x} nothing below {self.low(x)}"
             )
+        for line in self.lines:
+            if x <= line.cap and line.per_x * x + line.per_y * y < line.bound:
+                raise DisagreementError(f"a schedule of ({x}, {y}) is below {line}")
         best = self.high(x)
         if best is not None and best <= y:
             return
@@ -126,6 +141,19 @@ class Staircase:
             self.facts = [f for f in self.facts if f[0] > cap or f[1] > bound]
             insort(self.facts, (cap, bound))
 
+    def draw(self, line: Line) -> None:
+        """Take note of a line.
+
+        Raises
+        ------
+        DisagreementError
+            If a schedule is known below it.
+        """
+        for x, y, _ in self.points:
+            if x <= line.cap and line.per_x * x + line.per_y * y < line.bound:
+                raise DisagreementError(f"a schedule of ({x}, {y}) is below {line}")
+        self.lines.append(line)
+
     def rule_out(self, cap: int) -> None:
         """Take note of a proof that there is no schedule with x ≤ cap.
 
@@ -144,6 +172,7 @@ class Staircase:
     def cells(self) -> list[Cell]:
         """Return where e is not known, by ascending x."""
         inside = {x for x, _, _ in self.points} | {cap + 1 for cap, _ in self.facts}
+        inside |= {line.cap + 1 for line in self.lines}
         starts = sorted({self.first} | {x for x in inside if x > self.first})
         found = []
         for a, b in pairwise([*(x for x in starts if x <= self.last), self.last + 1]):

@@ -97,7 +97,7 @@ def _search(
 ) -> str:
     """Go through the phases until one settles it; return why it stopped."""
     p, why = search.p, ""
-    if "relaxation" in strengthenings and search.target.quantity == "energy":
+    if "relaxation" in strengthenings and search.target.quantity != "period":
         _linear(search)
     if "project_stages" in strengthenings and "stage" not in search.without:
         if cuttable(search, strengthenings):

@@ -58,15 +58,25 @@ def build(
         m.model.add(m.period >= bounds.lower(p, without))
     if target.quantity == "period":
         m.model.add(m.period >= target.at_least)
+        if target.at_most is not None:
+            m.model.add(m.period <= target.at_most)
         m.model.minimize(m.period)
     else:
-        objective = energy(m)
+        objective, per_quantum, per_tick = energy(m), 1, 0
+        if target.quantity == "sum":
+            per_tick, per_quantum = target.weights[0] * p.energy_den, target.weights[1]
+            weights = [per_quantum, per_tick]
+            objective = cp_model.LinearExpr.weighted_sum([objective, m.period], weights)
         assert m.energy_terms is not None
         most = sum(abs(k) for _, k in m.energy_terms[:-1])
-        if most + p.static_energy * m.horizon > ENERGY_LIMIT:
+        most = per_quantum * (most + p.static_energy * m.horizon)
+        if most + per_tick * m.horizon > ENERGY_LIMIT:
             raise EngineError("energies pass 2^61 units: take a coarser quantum")
         if target.at_least > 0:
-            m.model.add(objective > (target.at_least - 1) * p.energy_den)
+            least = (target.at_least - per_quantum) * p.energy_den
+            m.model.add(objective > least)  # quanta are rounded up
+        if target.at_most is not None:
+            m.model.add(objective <= target.at_most * p.energy_den)
         m.model.minimize(objective)
     return m
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from formulation.pipelined.bounds import lower
 from formulation.pipelined.cpsat_build import build
 from formulation.pipelined.cpsat_search import (
     ONE_WAY,
@@ -42,7 +43,7 @@ def energy_cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
     needed = {"contiguous", "compute", "sram", "stage"}
     return (
         "energy_cuts" in strengthenings
-        and search.target.quantity == "energy"
+        and search.target.quantity != "period"
         and not needed & search.without
     )
 
@@ -54,7 +55,11 @@ def by_energy(search: Search, strengthenings: frozenset[str]) -> None:
     for schedules of the best way in sight. What is left in the list bounds the
     rest. Without ``contiguous`` there is only the schedule to start from.
     """
-    by = energy_cutter(search.p, search.without, search.target.period_at_most)
+    target, n = search.target, len(search.p.chiplets)
+    per_tick = 0
+    if target.quantity == "sum":
+        per_tick = target.weights[0] * search.p.energy_den // (target.weights[1] * n)
+    by = energy_cutter(search.p, search.without, target.period_at_most, per_tick)
     if by is not None:
         _Branching(search, strengthenings, by).run()
 
@@ -70,7 +75,7 @@ class _Branching:
     number: Iterator[int] = field(default_factory=count)
     settled: set[tuple[int, ...]] = field(default_factory=set)
     patience: dict[tuple[int, ...], float] = field(default_factory=dict)
-    tight: set[tuple[int, ...]] = field(default_factory=set)
+    better: dict[tuple[int, ...], int | None] = field(default_factory=dict)
     solving: float = 0.0
     staged: set[tuple[int, ...]] = field(default_factory=set)
     nodes: int = 0
@@ -78,8 +83,22 @@ class _Branching:
     turn: bool = True
 
     def __post_init__(self) -> None:
-        """Begin with all ways."""
-        self.whole = WholeWays(self.by)
+        """Begin with all ways.
+
+        The target is at least (`scale`·energy units + `rest`) / `energy_den`, of the
+        energy units that `by` bounds.
+        """
+        p, target = self.search.p, self.search.target
+        self.whole, self.scale, self.rest = WholeWays(self.by), 1, 0
+        if target.quantity == "sum":
+            self.scale = target.weights[1]
+            priced = self.scale * self.by.per_tick * len(p.chiplets)
+            left = target.weights[0] * p.energy_den - priced
+            self.rest = left * lower(p, self.search.without)
+
+    def _worth(self, bound: int) -> int:
+        """Return a bound in energy units in the target's unit."""
+        return self.search.quanta(self.scale * bound + self.rest)
 
     def run(self) -> None:
         """Branch until everything is settled, or time or patience is over."""
@@ -111,7 +130,7 @@ class _Branching:
     def _open(self, bound: int) -> bool:
         """Whether something of that bound can be better than what is known."""
         value = self.search.value
-        return value is None or self.search.quanta(bound) < value
+        return value is None or self._worth(bound) < value
 
     def _note(self, bound: int | None) -> None:
         """Raise the search's bound; `None`: nothing is left below its value."""
@@ -121,7 +140,7 @@ class _Branching:
         if bound is None and value is not None:
             self.search.raise_bound(value)
         elif bound is not None:
-            found = self.search.quanta(bound)
+            found = self._worth(bound)
             self.search.raise_bound(found if value is None else min(found, value))
 
     def _put(self, node: Node | None) -> None:
@@ -177,7 +196,8 @@ class _Branching:
         value = self.search.value
         if value is None:
             return 2**60
-        return (value - 1) * self.search.p.energy_den
+        most = (value - 1) * self.search.p.energy_den - self.rest
+        return most // self.scale
 
     def _dive(self) -> None:
         """Follow the better half down to one way, and solve its best whole way."""
@@ -190,7 +210,9 @@ class _Branching:
                 self._put(node)
                 first = next(self.by.chiplets(int(ways[0]), self._most()), None)
                 if first is not None:
-                    self._solve(first[1])
+                    better = self._better(first[1])
+                    if better is None or self._open(better):
+                        self._solve(first[1])
                 return
             both = [self._node(half, bound) for half in halves]
             some = sorted((x for x in both if x is not None), key=lambda x: x[:2])
@@ -200,15 +222,18 @@ class _Branching:
 
     def _settle(self, chiplet: tuple[int, ...], bound: int) -> None:
         """Raise the bound of the best whole way, or solve it, and leave it out."""
-        better: int | None = None
-        if chiplet not in self.tight:
-            self.tight.add(chiplet)
-            better = self.whole.bound(chiplet)
+        better = self._better(chiplet)
         if better is None or better <= bound:
             better = self._solve(chiplet)
         heappop(self.heap)
         if better is not None:
             heappush(self.heap, (max(bound, better), next(self.number), chiplet))
+
+    def _better(self, chiplet: tuple[int, ...]) -> int | None:
+        """Return the better bound of a whole way, if it has one."""
+        if chiplet not in self.better:
+            self.better[chiplet] = self.whole.bound(chiplet)
+        return self.better[chiplet]
 
     def _solve(self, chiplet: tuple[int, ...]) -> int | None:
         """Look for a better schedule of a whole way; return its bound if it stays open.
@@ -228,14 +253,13 @@ class _Branching:
 
     def _ask(self, chiplet: tuple[int, ...], seconds: float) -> int | None:
         """Ask without stages; of a way that cannot be given any, with them."""
-        search, cap = self.search, self.search.target.energy_at_most
+        search = self.search
         self.asked += 1
-        if search.value is not None:
-            cap = min(search.value - 1, search.value if cap is None else cap)
+        cap = None if search.value is None else search.value - 1
         staged = chiplet in self.staged
         m = build(
             on_chiplets(search.p, chiplet),
-            replace(search.target, energy_at_most=cap),
+            replace(search.target, at_most=cap),
             staged=staged,
             without=search.without,
             strengthenings=self.strengthenings,
@@ -256,4 +280,4 @@ class _Branching:
             if search.value is not None and search.value <= bound:
                 return None
             self.staged.add(chiplet)
-        return found
+        return (found - self.rest) // self.scale

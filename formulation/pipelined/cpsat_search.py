@@ -61,8 +61,7 @@ class Search:
 
     def worth(self, found: Evaluation) -> int:
         """Return the target's quantity of an evaluated schedule."""
-        period = self.target.quantity == "period"
-        return found.period_ticks if period else found.energy_quanta
+        return self.target.of(found.period_ticks, found.energy_quanta)
 
     def offer(self, s: Schedule) -> bool:
         """Keep a schedule if it is valid and better; say whether it is valid."""

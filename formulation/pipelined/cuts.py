@@ -46,7 +46,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prefix:
+class Prefix:
     """A model's layers summed from the first: [layers + 1, …].
 
     loads [., chiplets] in ticks; weight and io [.] in bytes; peak [from, to] is the
@@ -71,7 +71,8 @@ class _Prefix:
         return ticks
 
 
-def _prefix(p: Problem, model: ProblemModel) -> _Prefix:
+def prefix_of(p: Problem, model: ProblemModel) -> Prefix:
+    """Return a model's sums."""
     n, size = len(p.chiplets), model.last - model.first + 1
     loads = np.zeros((size + 1, n), dtype=np.int64)
     weight, io = (np.zeros(size + 1, dtype=np.int64) for _ in range(2))
@@ -92,7 +93,7 @@ def _prefix(p: Problem, model: ProblemModel) -> _Prefix:
         peak[k, k + 1 :] = np.maximum.accumulate(ws[k:])
     if p.residents_only:
         peak[:] = 0
-    return _Prefix(
+    return Prefix(
         loads=np.cumsum(loads, axis=0),
         weight=np.cumsum(weight),
         io=np.cumsum(io),
@@ -156,7 +157,7 @@ class _Ways:
         first = np.zeros((1, self.stops.shape[1]), dtype=np.int64)
         return np.vstack([first, self.stops[:-1]])
 
-    def per_chiplet(self, of: _Prefix) -> tuple[Array, ...]:
+    def per_chiplet(self, of: Prefix) -> tuple[Array, ...]:
         """Return loads, weights, io and peak [chiplets, ways] of the intervals."""
         starts = self.starts()
         loads, weight, io, peak = np.zeros((4, *self.stops.shape), dtype=np.int64)
@@ -169,12 +170,12 @@ class _Ways:
         return loads, weight, io, peak
 
 
-def _orders(prefix: Sequence[_Prefix]) -> Iterator[tuple[int, ...]]:
+def _orders(prefix: Sequence[Prefix]) -> Iterator[tuple[int, ...]]:
     """Yield the orders of the chiplets."""
     return permutations(range(prefix[0].loads.shape[1]))
 
 
-def _fitted(of: _Prefix, order: tuple[int, ...], room: Array) -> tuple[Array, Array]:
+def _fitted(of: Prefix, order: tuple[int, ...], room: Array) -> tuple[Array, Array]:
     """Return (column of `room`, stops [n, ways]): all cuts within `room` [n, columns].
 
     A chiplet may stop anywhere between what the chiplets after it cannot take and
@@ -227,7 +228,7 @@ class Cutter:
 
     p: Problem
     models: tuple[ProblemModel, ...]
-    prefix: tuple[_Prefix, ...]
+    prefix: tuple[Prefix, ...]
 
     def least(self) -> int:
         """Return a T below which there is no way."""
@@ -300,6 +301,6 @@ def cutter(p: Problem) -> Cutter | None:
     if len(p.models) > 2 or factorial(len(p.chiplets)) > MOST_ORDERS:
         return None
     models = tuple(sorted(p.models, key=lambda m: m.first - m.last))
-    found = Cutter(p, models, tuple(_prefix(p, m) for m in models))
+    found = Cutter(p, models, tuple(prefix_of(p, m) for m in models))
     nowhere = any(x.least().max() >= FAR for x in found.prefix)
     return None if nowhere else found

@@ -8,6 +8,7 @@ beside a way of the other one, or beside a set of them, is a shortest path over
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, permutations
 from math import comb, factorial
 from typing import TYPE_CHECKING
@@ -49,12 +50,14 @@ class Others:
     parts: Array
 
 
-def _others(other: tuple[ProblemModel, Sums] | None, n: int) -> Others:
+@lru_cache(maxsize=2)
+def _others(p: Problem, model: ProblemModel | None, per_tick: int) -> Others:
     """Return all ways of a model; without a model one, of nothing."""
-    if other is None:
+    n = len(p.chiplets)
+    if model is None:
         none, zero = np.zeros((1, n), dtype=np.int64), np.zeros(1, dtype=np.int64)
         return Others(none, none, zero, np.zeros((1, 4 * n), dtype=np.int64))
-    model, of = other
+    of = sums(p, model, per_tick)
     size, found = model.last - model.first + 1, []
     for used in range(1, n + 1):
         inner = list(combinations(range(1, size), used - 1))
@@ -87,6 +90,9 @@ class EnergyCutter:
         The smaller model, if there are two, its numbers and all its ways.
     most_ticks
         No chiplet may be busy longer; `None`: no limit.
+    per_tick
+        Energy units for every tick of every chiplet: λ. What is bounded is energy +
+        λ·chiplets·T.
     fixed
         Energy units of every schedule on top.
     """
@@ -97,6 +103,7 @@ class EnergyCutter:
     other: tuple[ProblemModel, Sums] | None
     others: Others
     most_ticks: int | None
+    per_tick: int
     fixed: int
 
     def bound(self, ways: Array) -> int | None:
@@ -188,9 +195,11 @@ class EnergyCutter:
 
 
 def energy_cutter(
-    p: Problem, without: frozenset[str], most_ticks: int | None
+    p: Problem, without: frozenset[str], most_ticks: int | None, per_tick: int = 0
 ) -> EnergyCutter | None:
     """Return the relaxation of a problem whose periods are at most `most_ticks`.
+
+    It bounds energy + `per_tick`·chiplets·T, in energy units.
 
     `None` where it does not apply: more than two models, more ways or layers than
     are worth looking at, energies beyond 2^51 units.
@@ -204,15 +213,17 @@ def energy_cutter(
         return None
     caps = [most_ticks, p.period_cap_ticks, *(m.latency_cap_ticks for m in p.models)]
     tightest = min((cap for cap in caps if cap is not None), default=None)
-    found = [sums(p, m) for m in models]
+    found = [sums(p, m, per_tick) for m in models]
     fixed = p.static_energy * lower(p, without)
     if fixed + sum(_worst(p, x) for x in found) > MOST_ENERGY:
         return None
     other = (models[1], found[1]) if len(models) == 2 else None
-    others = _others(other, n)
+    others = _others(p, models[1] if other else None, per_tick)
     if not others.least.size:
         return None
-    return EnergyCutter(p, models[0], found[0], other, others, tightest, fixed)
+    return EnergyCutter(
+        p, models[0], found[0], other, others, tightest, per_tick, fixed
+    )
 
 
 def _worst(p: Problem, of: Sums) -> int:

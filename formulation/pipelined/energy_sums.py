@@ -11,11 +11,13 @@ with one price per byte of L2, that of reading a byte of DRAM.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from formulation.pipelined.bounds import fitting
+from formulation.pipelined.cuts import prefix_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +46,7 @@ class Sums:
     refund
         Energy units of `least` that are not spent where L2 is left over.
     ticks
-        Σ min d(l).
+        Σ min d(l), and what streaming adds where not all weights fit L2 (`cuts`).
     """
 
     least: Array
@@ -83,18 +85,26 @@ def _moved(p: Problem, model: ProblemModel) -> list[_Moved]:
     return sorted(found, key=lambda x: x.last)
 
 
-def sums(p: Problem, model: ProblemModel) -> Sums:
-    """Return the numbers of all intervals of a model (proofs: MODEL.md §4.9)."""
+@lru_cache(maxsize=4)
+def sums(p: Problem, model: ProblemModel, per_tick: int = 0) -> Sums:
+    """Return the numbers of all intervals of a model (proofs: MODEL.md §4.9).
+
+    Parameters
+    ----------
+    per_tick
+        Energy units that every tick of Σ d(l) costs on top: λ of MODEL.md §4.9.
+    """
     n, size = len(p.chiplets), model.last - model.first + 1
     shape = (n, size + 1, size + 1)
     weight, ticks, refund = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     least, peak = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    slower = prefix_of(p, model).extra
     for c in range(n):
         some = [fitting(p, t, c) for t in model.tasks]
         kept = [max((k.resident_bytes for k in ks), default=0) for ks in some]
         busy = [min((k.ticks for k in ks), default=0) for ks in some]
-        weight[c], ticks[c] = _between(kept), _between(busy)
-        least[c], peak[c] = _peaks(p, model, c)
+        weight[c], ticks[c] = _between(kept), _between(busy) + slower[c]
+        least[c], peak[c] = _peaks(p, model, c, per_tick)
         far = _between([0 if ks else 1 for ks in some]) > 0
         for moved in _moved(p, model):
             _crossing(p, c, moved, least[c], refund[c])
@@ -109,7 +119,9 @@ def _between(values: list[int]) -> Array:
     return rows
 
 
-def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
+def _peaks(
+    p: Problem, model: ProblemModel, c: int, per_tick: int
+) -> tuple[Array, Array]:
     """Return least energy and priced peak [from, to] of the intervals on c.
 
     φ(P) = Σ_l min of energy + price·(resident − what may be resident), over choices
@@ -118,39 +130,51 @@ def _peaks(p: Problem, model: ProblemModel, c: int) -> tuple[Array, Array]:
     """
     size, price = model.last - model.first + 1, int(prices(p)[c])
     step = -(-max(1, p.chiplets[c].l2_bytes) // LEVELS)
-    levels = np.arange(LEVELS + 1, dtype=np.int64) * step
-    options = [options_of(p, t, c)[1] for t in model.tasks]
+    priced = price * np.arange(LEVELS + 1, dtype=np.int64) * step
+    options = [options_of(p, t, c, per_tick)[1] for t in model.tasks]
     least = np.zeros((size + 1, size + 1), dtype=np.int64)
     peak = np.zeros_like(least)
     moved = _moved(p, model)
+    alone = [_by_level(some, 0, step, p.residents_only) for some in options]
     for a in range(size):
         live, inner = [0] * size, [x for x in moved if x.producer >= a]
-        phi = np.zeros((size, LEVELS + 1), dtype=np.int64)
+        phi, total = list(alone), np.zeros(LEVELS + 1, dtype=np.int64)
+        done = 0
         for b in range(a + 1, size + 1):
-            changed = {b - 1}
-            while inner and inner[0].last < b:
-                tensor = inner.pop(0)
+            total += phi[b - 1]
+            changed = set()
+            while done < len(inner) and inner[done].last < b:
+                tensor = inner[done]
+                done += 1
                 for k in range(tensor.producer, tensor.last + 1):
                     live[k] += tensor.bytes
                     changed.add(k)
             for k in changed:
+                total -= phi[k]
                 phi[k] = _by_level(options[k], live[k], step, p.residents_only)
-            total = phi[a:b].sum(axis=0)
+                total += phi[k]
             least[a, b] = total[-1]
-            saved = int((total - total[-1] + price * levels).min())
+            saved = int((total - total[-1] + priced).min())
             peak[a, b] = saved // max(1, price)
     return least, peak
 
 
-def options_of(p: Problem, t: int, c: int) -> tuple[int, list[tuple[int, int]]]:
+def options_of(
+    p: Problem, t: int, c: int, per_tick: int = 0
+) -> tuple[int, list[tuple[int, int]]]:
     """Return the bytes that may be resident, and what choices take.
 
-    Per choice that fits L2 alone: working set, energy + price·(resident − these bytes).
+    Per choice that fits L2 alone: working set, and energy + `per_tick`·ticks +
+    price·(resident − these bytes).
     """
     some, price = fitting(p, t, c), int(prices(p)[c])
     kept = max((k.resident_bytes for k in some), default=0)
     return kept, [
-        (k.ws_bytes, k.energy + price * (k.resident_bytes - kept)) for k in some
+        (
+            k.ws_bytes,
+            k.energy + per_tick * k.ticks + price * (k.resident_bytes - kept),
+        )
+        for k in some
     ]
 
 

@@ -70,7 +70,7 @@ class WholeWays:
     def _on(self, c: int, layers: tuple[int, ...]) -> _OnChiplet:
         key = (c, *layers)
         if key not in self.places:
-            self.places[key] = _OnChiplet(self.by.p, c, layers)
+            self.places[key] = _OnChiplet(self.by.p, c, layers, self.by.per_tick)
         return self.places[key]
 
 
@@ -111,11 +111,13 @@ class _OnChiplet:
     L2 − P − copies): a byte of room beyond L2 is one of an inner tensor on DRAM.
     """
 
-    def __init__(self, p: Problem, c: int, layers: tuple[int, ...]) -> None:
+    def __init__(
+        self, p: Problem, c: int, layers: tuple[int, ...], per_tick: int
+    ) -> None:
         self.l2, self.price = p.chiplets[c].l2_bytes, int(prices(p)[c])
         self.spill = self.price + _least_write(p, c, layers)
         self.sums = _Sums(self.l2, [options_of(p, t, c)[0] for t in layers])
-        self.levels = _levels(p, c, layers)
+        self.levels = _levels(p, c, layers, per_tick)
         self.known: dict[int, int] = {}
 
     def least(self, copies: int) -> int:
@@ -142,7 +144,7 @@ def _least_write(p: Problem, c: int, layers: tuple[int, ...]) -> int:
     return 0 if free else p.chiplets[c].write.energy
 
 
-def _levels(p: Problem, c: int, layers: tuple[int, ...]) -> Levels:
+def _levels(p: Problem, c: int, layers: tuple[int, ...], per_tick: int) -> Levels:
     """Return φ at every peak that a layer's choice can make."""
     if not layers:
         return ((0, 0),)
@@ -152,7 +154,7 @@ def _levels(p: Problem, c: int, layers: tuple[int, ...]) -> Levels:
     needs = [
         [
             (0 if p.residents_only else ws + live[t], k)
-            for ws, k in options_of(p, t, c)[1]
+            for ws, k in options_of(p, t, c, per_tick)[1]
         ]
         for t in layers
     ]

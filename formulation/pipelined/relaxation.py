@@ -172,9 +172,12 @@ def relaxation(p: Problem, target: Target) -> Linear:
     if target.quantity == "period":
         program.cost[r.period] = 1
     else:
-        program.unit = p.energy_den
+        program.unit, per_quantum = p.energy_den, 1
+        if target.quantity == "sum":
+            per_quantum = target.weights[1]
+            program.cost[r.period] = target.weights[0] * p.energy_den
         for j, k in r.energy:
-            program.cost[j] += k
+            program.cost[j] += per_quantum * k
     return program
 
 
