@@ -200,8 +200,8 @@ class _Branch:
     def choose(self, cells: list[tuple[Values, Cell]]) -> Asked | None:
         """Return what to ask about next; `None` if the engine has given up on all.
 
-        Of the least bound: the chord of the cell or of its lower half; else y alone,
-        at its middle while x moves the bound much, at its end then.
+        Of the least bound: once the cell is bounded, the chord of it or of its lower
+        half; else y alone, at its middle while x moves the bound much, at its end then.
         """
         for bound, cell in cells:
             a, b = cell.first, cell.last
@@ -213,7 +213,8 @@ class _Branch:
                 if moved * WIDE > self.value[0]:
                     order = [middle, b, a]
             every: list[Asked] = [(cap, None) for cap in order]
-            if self.value is not None and self.sums and bound[0] < self.value[0]:
+            drawn = self.sums and cell.low > 0  # else the cell has no end
+            if self.value is not None and drawn and bound[0] < self.value[0]:
                 ends = (self.axis.chord(a, x, self.value[0]) for x in (b, middle))
                 some: list[Asked] = [
                     (x, chord.weights)

@@ -8,7 +8,7 @@ from formulation.decisions import DRAM, PACKAGE
 from formulation.engines.cpsat import EngineError
 from formulation.pipelined import bounds
 from formulation.pipelined.cpsat_rules import RULES, energy
-from formulation.pipelined.cpsat_vars import Cpsat
+from formulation.pipelined.cpsat_vars import Cpsat, Term, weighted
 from formulation.pipelined.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -62,23 +62,36 @@ def build(
             m.model.add(m.period <= target.at_most)
         m.model.minimize(m.period)
     else:
-        objective, per_quantum, per_tick = energy(m), 1, 0
-        if target.quantity == "sum":
-            per_tick, per_quantum = target.weights[0] * p.energy_den, target.weights[1]
-            weights = [per_quantum, per_tick]
-            objective = cp_model.LinearExpr.weighted_sum([objective, m.period], weights)
-        assert m.energy_terms is not None
-        most = sum(abs(k) for _, k in m.energy_terms[:-1])
-        most = per_quantum * (most + p.static_energy * m.horizon)
-        if most + per_tick * m.horizon > ENERGY_LIMIT:
-            raise EngineError("energies pass 2^61 units: take a coarser quantum")
+        objective = _units(m)
         if target.at_least > 0:
-            least = (target.at_least - per_quantum) * p.energy_den
-            m.model.add(objective > least)  # quanta are rounded up
+            m.model.add(objective > (target.at_least - 1) * p.energy_den)
         if target.at_most is not None:
             m.model.add(objective <= target.at_most * p.energy_den)
         m.model.minimize(objective)
     return m
+
+
+def _units(m: Cpsat) -> cp_model.LinearExprT:
+    """Return energy, or a sum, in units of 1/`energy_den`: rounded up it is the value.
+
+    Of a sum w·T + k·energy with k > 1 the energy is rounded before.
+    """
+    objective, p, (per_tick, per_quantum) = energy(m), m.p, m.target.weights
+    assert m.energy_terms is not None
+    most = sum(abs(k) for _, k in m.energy_terms[:-1]) + p.static_energy * m.horizon
+    if m.target.quantity == "sum":
+        if per_quantum > 1 and p.energy_den > 1:
+            quanta = m.model.new_int_var(0, most // p.energy_den + 1, "quanta")
+            m.model.add(p.energy_den * quanta >= objective)
+            terms: list[Term] = [(quanta, per_quantum * p.energy_den)]
+        else:
+            terms = [(x, per_quantum * k) for x, k in m.energy_terms]
+        objective = weighted([*terms, (m.period, per_tick * p.energy_den)])
+        most = per_quantum * (most + p.energy_den)
+        most += per_tick * p.energy_den * m.horizon
+    if most > ENERGY_LIMIT:
+        raise EngineError("energies pass 2^61 units: take a coarser quantum")
+    return objective
 
 
 def read(m: Cpsat, value: Callable[[cp_model.LinearExprT], int]) -> Schedule:

@@ -170,7 +170,20 @@ def test_the_second_engine_finds_the_first_one_out(
     problem, points = traded(seed)
     ends = (points[0], points[-1])
 
+    def least_sum(p: Problem, target: Target, limits: Limits) -> Any:
+        cap, found = target.period_at_most, []
+        for period, energy in ends:
+            if cap is None or period <= cap:
+                only = replace(target, quantity="energy", weights=(0, 0))
+                only = replace(only, period_at_most=period)
+                answer = minimise("cpsat")(p, only, limits)
+                value = target.of(period, energy)
+                found.append((value, replace(answer, value=value, bound=value)))
+        return min(found, key=lambda x: x[0])[1]
+
     def hide(p: Problem, target: Target, limits: Limits, **words: Any) -> Any:
+        if target.quantity == "sum":
+            return least_sum(p, target, limits)
         answer = minimise("cpsat")(p, target, limits, **words)
         cap = target.period_at_most
         if target.quantity == "energy" and cap is not None and cap < ends[1][0]:
