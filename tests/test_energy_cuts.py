@@ -15,6 +15,7 @@ from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
 from formulation.pipelined.cpsat_search import on_chiplets
 from formulation.pipelined.energy_cuts import energy_cutter
 from formulation.pipelined.energy_ways import WholeWays
+from formulation.pipelined.semantics import evaluate
 from tests.test_cpsat_cuts import SEEDS, VARIANTS, contiguous_problem, intervals
 
 if TYPE_CHECKING:
@@ -114,6 +115,32 @@ def test_static_power_counts(seed: int) -> None:
     p = replace(contiguous_problem(seed), static_energy=7)
     on, off = least(p, True), least(p, False)
     assert (on.value, on.bound) == (off.value, off.bound)
+
+
+@pytest.mark.parametrize("weights", [(1, 3), (7, 2), (40, 1)])
+@pytest.mark.parametrize("seed", SEEDS[:20])
+def test_sums_are_bounded_and_no_optimum_changes(
+    seed: int, weights: tuple[int, int]
+) -> None:
+    """On and off, a sum has one optimum; no set of ways is bounded above it."""
+    p = contiguous_problem(seed)
+    target = Target("sum", weights=weights)
+    on = minimise(p, target, ONE)
+    off = minimise(p, target, ONE, strengthenings=OFF)
+    assert (on.value, on.bound) == (off.value, off.bound)
+    assert on.infeasible == off.infeasible
+    n, (per_tick, per_quantum) = len(p.chiplets), weights
+    price = per_tick * p.energy_den // (per_quantum * n)
+    by = energy_cutter(p, NONE, None, price)
+    if by is None or on.schedule is None:
+        return
+    worth = evaluate(p, on.schedule)
+    most = worth.energy_quanta * p.energy_den + price * n * worth.period_ticks
+    bound = by.bound(np.arange(by.others.least.size))
+    assert bound is not None
+    assert bound <= most
+    tight = WholeWays(by).bound(on.schedule.chiplet)
+    assert tight is None or tight <= most
 
 
 def test_bounds_are_worth_having() -> None:
