@@ -9,6 +9,8 @@ from formulation.decisions import PACKAGE
 from formulation.structure import edges
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
@@ -24,12 +26,28 @@ def _lags(p: Problem, s: Schedule) -> list[tuple[int, int, int]]:
     return found
 
 
+def first_stages(edges_of: Sequence[tuple[int, int, int]], size: int) -> list[int]:
+    """Return every layer's earliest stage.
+
+    Parameters
+    ----------
+    edges_of
+        (producer, consumer, least stage difference), by ascending consumer.
+    size
+        Number of layers.
+    """
+    stage = [0] * size
+    for i, j, lag in edges_of:
+        least = stage[i] + lag
+        if least > stage[j]:
+            stage[j] = least
+    return stage
+
+
 def earliest(p: Problem, s: Schedule) -> Schedule:
     """Return the schedule with every layer in its earliest stage."""
-    stage = [0] * len(p.tasks)
-    for i, j, lag in sorted(_lags(p, s), key=lambda x: x[1]):
-        stage[j] = max(stage[j], stage[i] + lag)
-    return replace(s, stage=tuple(stage))
+    lags = sorted(_lags(p, s), key=lambda x: x[1])
+    return replace(s, stage=tuple(first_stages(lags, len(p.tasks))))
 
 
 def latest(p: Problem, s: Schedule) -> Schedule:

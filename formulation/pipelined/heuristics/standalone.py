@@ -1,0 +1,93 @@
+"""One model per chiplet: the best way to keep the models apart.
+
+SCAR's baseline Standalone (arXiv 2405.00790), with the best chiplet for each model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulation.pipelined.heuristics.decode import Plan
+from formulation.pipelined.heuristics.segments import FAR, loads_of
+
+if TYPE_CHECKING:
+    from formulation.pipelined.heuristics.search import Search
+
+MOST_MODELS = 12  # that an exact assignment is looked for
+
+
+def schedule(search: Search) -> None:
+    """Offer the best assignment of models to chiplets, leaning each way once.
+
+    The assignment makes the largest of the models' own ticks least, or the sum of
+    their energies where the objective is energy. More models than chiplets share:
+    each goes, the largest first, to the chiplet that is then least busy.
+    """
+    p = search.problem
+    whole = _costs(search)
+    if len(p.models) <= min(len(p.chiplets), MOST_MODELS):
+        owner = _assigned(whole, search.objective[0] != "energy")
+    else:
+        search.notes.append(
+            f"{len(p.models)} models share {len(p.chiplets)} chiplets: one each is not "
+            "possible"
+        )
+        owner = _shared(whole)
+    if owner is None:
+        search.notes.append("no chiplet for every model: some layer is not supported")
+        return
+    chiplet = [0] * len(p.tasks)
+    for model, c in zip(p.models, owner, strict=True):
+        for t in model.tasks:
+            chiplet[t] = c
+    for lean in search.leans:
+        search.offer(Plan(tuple(chiplet), lean=(lean,) * len(p.chiplets)))
+
+
+def _costs(search: Search) -> list[list[int]]:
+    """Return what every model costs on every chiplet: ticks, or energy units."""
+    p, tables = search.problem, search.decoder.tables
+    if search.objective[0] != "energy":
+        loads = loads_of(search)
+        return [loads.model_ticks(m) for m in range(len(p.models))]
+    costs = []
+    for model in p.models:
+        row = []
+        for c in range(len(p.chiplets)):
+            some = [tables.options(t, c) for t in model.tasks]
+            least = [min((o.energy for o in options), default=FAR * FAR)
+                     for options in some]  # fmt: skip
+            row.append(sum(least))
+        costs.append(row)
+    return costs
+
+
+def _assigned(costs: list[list[int]], bottleneck: bool) -> list[int] | None:
+    """Return a chiplet of its own for every model: least largest cost, or least sum.
+
+    Chiplet after chiplet, for every set of models that have one.
+    """
+    impossible = FAR if bottleneck else FAR * FAR
+    best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, (-1,) * len(costs))}
+    for c in range(len(costs[0])):
+        for done, (cost, owner) in list(best.items()):
+            for m, row in enumerate(costs):
+                if done >> m & 1 or row[c] >= impossible:
+                    continue
+                total = max(cost, row[c]) if bottleneck else cost + row[c]
+                key = done | 1 << m
+                if key not in best or total < best[key][0]:
+                    chosen = (*owner[:m], c, *owner[m + 1 :])
+                    best[key] = (total, chosen)
+    found = best.get((1 << len(costs)) - 1)
+    return None if found is None else list(found[1])
+
+
+def _shared(costs: list[list[int]]) -> list[int] | None:
+    busy = [0] * len(costs[0])
+    owner = [0] * len(costs)
+    for m in sorted(range(len(costs)), key=lambda m: -min(costs[m])):
+        c = min(range(len(busy)), key=lambda c: busy[c] + costs[m][c])
+        busy[c] += costs[m][c]
+        owner[m] = c
+    return owner if max(busy) < FAR else None
