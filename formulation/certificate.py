@@ -230,6 +230,24 @@ def _no_constant(name: str) -> float:
     raise CertificateError(f"not a number: {name}")
 
 
+def loads_json(text: str) -> Any:
+    """Return what a text of JSON says, no key of an object twice.
+
+    Raises
+    ------
+    CertificateError
+        If the text is not JSON.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=_no_twins, parse_constant=_no_constant
+        )
+    except CertificateError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CertificateError(f"not JSON: {error}") from error
+
+
 def loads_certificate(text: str) -> dict[str, Any]:
     """Return a certificate from its text.
 
@@ -239,14 +257,7 @@ def loads_certificate(text: str) -> dict[str, Any]:
         If the text is not JSON or does not call itself a certificate that this
         version reads.
     """
-    try:
-        data = json.loads(
-            text, object_pairs_hook=_no_twins, parse_constant=_no_constant
-        )
-    except CertificateError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise CertificateError(f"not JSON: {error}") from error
+    data = loads_json(text)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         got = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise CertificateError(f"schema: got {got!r}, expected {SCHEMA!r}")

@@ -12,6 +12,7 @@ from formulation.objective import ObjectiveError, parts_of, steps_of
 from formulation.outcome import DisagreementError as DisagreementError
 from formulation.outcome import EngineRun, Limits, Nodes, Outcome, Target
 from formulation.pipelined.semantics import evaluate
+from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
     from formulation.axes import Axis
@@ -119,7 +120,7 @@ def solve(
     objective
         Texts of parts (`formulation.objective`).
     start
-        A schedule to start from.
+        A schedule to start from; if it is not valid, the first run's notes say so.
     without
         Labels of rules to leave out: the outcome says that it is a relaxation.
     clashes
@@ -198,9 +199,7 @@ def _groups(
     without: frozenset[str],
 ) -> tuple[Schedule | None, list[int | None], str]:
     """Minimise group after group: best schedule, bounds so far, why it stopped."""
-    best, why = start, "finished"
-    if best is not None and evaluate(p, best, without=without).violations:
-        best = None
+    best, why = _checked(p, start, records, without), "finished"
     under = Target("period")
     proved: list[int | None] = []
     for parts in groups:
@@ -212,6 +211,26 @@ def _groups(
             break
         p, under = _capped(p, parts[0], found.value[0], under)
     return best, proved, why
+
+
+def _checked(
+    p: Problem,
+    start: Schedule | None,
+    records: list[_Record],
+    without: frozenset[str],
+) -> Schedule | None:
+    """Return the schedule to start from if it is valid; else the notes say why not."""
+    if start is None:
+        return None
+    try:
+        broken = evaluate(p, start, without=without).violations
+    except UnassignedError as error:
+        broken = error.violations
+    if not broken:
+        return start
+    said = "; ".join(str(violation) for violation in broken)
+    records[0].notes.append(f"the schedule to start from is ignored: {said}")
+    return None
 
 
 def _capped(

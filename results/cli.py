@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from results.cli_compare import compare
 from results.cli_experiments import experiments, run_all
 from results.cli_layers import layers
 from results.cli_pareto import pareto
@@ -95,6 +96,14 @@ def cli() -> None:
     metavar="MODEL=TICKS",
     help="May be given several times.",
 )
+@click.option(
+    "--start",
+    default="auto",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A heuristic (compare --help) or a schedule file to start from; none; auto: "
+    "annealing where engines are slow to find a first schedule.",
+)
 @costs_option
 @json_option
 @click.option(
@@ -111,6 +120,7 @@ def solve(
     period_cap: int | None,
     energy_cap: Fraction | None,
     latency_cap: dict[str, int],
+    start: str,
     costs: Path | None,
     as_json: bool,
     out: Path | None,
@@ -141,6 +151,7 @@ def solve(
                 limits=limits,
                 report=report,
                 costs=costs,
+                start=start,
             )
         )
     if not solved.verdict.accepted:
@@ -344,6 +355,7 @@ def headline(
 
 
 cli.add_command(experiments)
+cli.add_command(compare)
 cli.add_command(layers)
 cli.add_command(pareto)
 

@@ -27,12 +27,15 @@ def input_errors() -> Iterator[None]:
     Raises
     ------
     click.ClickException
-        Instead of the errors of files, instances, tables and certificates.
+        Instead of the errors of files, instances, tables, certificates, schedules and
+        heuristics.
     """
     from costmodel.table import TableError
     from formulation.certificate import CertificateError
     from formulation.compile import CompileError
+    from formulation.decisions import ScheduleError
     from formulation.objective import ObjectiveError
+    from formulation.pipelined.heuristics.custom import HeuristicError
     from instances.faults import InstanceError
     from results.experiments.point import GridError
     from results.record import RecordError
@@ -47,6 +50,8 @@ def input_errors() -> Iterator[None]:
         RecordError,
         GridError,
         ObjectiveError,
+        ScheduleError,
+        HeuristicError,
     ) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

@@ -16,6 +16,7 @@ from formulation.outcome import Outcome
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import DisagreementError, solve
 from results.energy import breakdown_pj
+from results.schedules import start_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,6 +148,7 @@ def solve_instance(
     limits: Limits,
     report: Report | None = None,
     costs: Path | None = None,
+    start: str = "none",
 ) -> Solved:
     """Solve an instance and check the answer.
 
@@ -158,10 +160,19 @@ def solve_instance(
         ``cpsat``, ``milp`` or ``both``.
     costs
         CSV file whose cost table replaces our own.
+    start
+        What to start from (`schedules.start_from`).
     """
     prepared = prepare(instance, costs)
-    outcome = solve(prepared.problem, objective, engine, limits, report)
-    return finish(prepared, outcome)
+    problem, began = prepared.problem, time.monotonic()
+    schedule, notes = start_from(start, problem, objective, limits, report)
+    if limits.seconds is not None:
+        left = limits.seconds - (time.monotonic() - began)
+        limits = replace(limits, seconds=max(0.01, left))
+    outcome = solve(problem, objective, engine, limits, report, start=schedule)
+    first, *others = outcome.runs
+    first = replace(first, notes=(*notes, *first.notes))
+    return finish(prepared, replace(outcome, runs=(first, *others)))
 
 
 def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:

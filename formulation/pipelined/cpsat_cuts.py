@@ -37,7 +37,7 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
     A round takes a trial T, the ways whose relaxed value is at most T, and asks
     CP-SAT of each for a schedule within T and below what is known. If the round has
     gone through all of them, nothing else is ≤ T; else T grows. Without
-    ``contiguous`` the first schedule found is only one to start from.
+    ``contiguous`` the first schedule found within T is only one to start from.
     """
     by, proves = cutter(search.p), search.p.contiguous
     if by is None:
@@ -59,7 +59,8 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
             return
         for way in ways:
             settled = _way(search, way, ticks, strengthenings)
-            if not settled or (search.value is not None and not proves):
+            found = search.value is not None and search.value <= ticks
+            if not settled or (found and not proves):
                 return
         if proves:
             value = search.value

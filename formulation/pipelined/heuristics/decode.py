@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from formulation.pipelined import traffic
+from formulation.decisions import DRAM, PACKAGE
 from formulation.pipelined.heuristics.l2 import Option, Packed, pack
 from formulation.pipelined.heuristics.tables import Tables
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
+from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.semantics import SHAPE_RULES
 from formulation.pipelined.stages import first_stages
-from formulation.pipelined.structure import edges
+from formulation.pipelined.traffic import serial_ticks
+from formulation.structure import edges
+from formulation.traffic import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -285,9 +287,9 @@ class Decoder:
         busy = [some.ticks for some in packed]
         if p.serial:
             s = self.schedule(plan, work.stage, options)
-            moves = [traffic.transfer(p, s, u) for u in range(len(p.tensors))]
+            moves = [transfer(p, s, u) for u in range(len(p.tensors))]
             for c in range(len(p.chiplets)):
-                busy[c] += ceil(traffic.serial_ticks(p, s, moves, c))
+                busy[c] += ceil(serial_ticks(p, s, moves, c))
         needs = list(busy)
         for r, resource in enumerate(p.resources):
             load = units.get(r, 0)

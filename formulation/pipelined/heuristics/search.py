@@ -19,7 +19,8 @@ from formulation.outcome import DisagreementError, Progress
 from formulation.pipelined.heuristics.decode import Decoded, Decoder, Plan
 from formulation.pipelined.heuristics.segments import Loads, loads_of
 from formulation.pipelined.schedule import Schedule
-from formulation.pipelined.semantics import Evaluation, UnassignedError, evaluate
+from formulation.pipelined.semantics import Evaluation, evaluate
+from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
     from threading import Event

@@ -1,18 +1,20 @@
 """What layers, tensors and chiplets cost, looked up again and again.
 
-Every entry is made by `formulation.pipelined.traffic`, so by the semantics' own
-functions, for the few decisions that it depends on, and kept.
+Every entry is made by `formulation.traffic` and `pipelined.traffic`, so by the
+semantics' own functions, for the few decisions that it depends on, and kept.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formulation.pipelined import traffic
+from formulation.decisions import DRAM, PACKAGE
 from formulation.pipelined.bounds import fitting
 from formulation.pipelined.choices import dominated
 from formulation.pipelined.heuristics.l2 import Option
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
+from formulation.pipelined.schedule import Schedule
+from formulation.pipelined.traffic import copies, duration
+from formulation.traffic import Transfer, stream, task_mode, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ class Tables:
         self.kept = {True: (True,) * n, False: (False,) * n}
         self._choices: dict[tuple[int, int], tuple[tuple[int, bool | None], ...]] = {}
         self._options: dict[tuple[object, ...], tuple[Option, ...]] = {}
-        self._moves: dict[tuple[object, ...], traffic.Transfer] = {}
+        self._moves: dict[tuple[object, ...], Transfer] = {}
         self._copies: dict[tuple[object, ...], dict[int, int]] = {}
         flat = [
             [k for c in range(len(p.chiplets)) for k in fitting(p, t, c)]
@@ -112,9 +114,9 @@ class Tables:
         s = Schedule(
             chiplet, self.modes[mode], self.zeros, self.kept[bool(resident)], place
         )
-        own = traffic.stream(p, s, t)
-        ticks = traffic.duration(p, s, t, own)
-        chosen = traffic.task_mode(p, s, t)
+        own = stream(p, s, t)
+        ticks = duration(p, s, t, own)
+        chosen = task_mode(p, s, t)
         energy = chosen.energy + own.energy
         return Option(
             mode=mode,
@@ -140,12 +142,12 @@ class Tables:
 
     def move(
         self, u: int, here: int, to: tuple[int, ...], chiplet: tuple[int, ...]
-    ) -> traffic.Transfer:
+    ) -> Transfer:
         """Return the package traffic of a package tensor, `to` all its consumers."""
         key = (u, here, to)
         found = self._moves.get(key)
         if found is None:
-            found = traffic.transfer(self.p, self._sent(chiplet, self.zeros), u)
+            found = transfer(self.p, self._sent(chiplet, self.zeros), u)
             self._moves[key] = found
         return found
 
@@ -166,7 +168,7 @@ class Tables:
         key = (u, where)
         found = self._copies.get(key)
         if found is None:
-            found = traffic.copies(self.p, self._sent(chiplet, tuple(stage)), u)
+            found = copies(self.p, self._sent(chiplet, tuple(stage)), u)
             self._copies[key] = found
         return found
 

@@ -1,0 +1,174 @@
+"""Schedules from elsewhere, of files and heuristics, and what they are worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from formulation.certificate import CertificateError, loads_json
+from formulation.decisions import ScheduleError
+from formulation.objective import parts_of
+from formulation.pipelined.heuristics import Budget, run_heuristic
+from formulation.pipelined.schedule import from_dict
+from formulation.pipelined.semantics import evaluate
+from formulation.rules import UnassignedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from formulation.outcome import Limits, Report
+    from formulation.pipelined.heuristics import Found
+    from formulation.pipelined.schedule import Schedule
+    from formulation.pipelined.semantics import Evaluation
+    from formulation.problem import Problem
+
+# Of the time of a solve, for a heuristic that it starts from.
+SHARE, MOST_SECONDS = 10, 10.0
+# Where exact engines were measured to find nothing of their own in a minute: packages
+# with more chiplets than ways to cut are listed for, and L2 that holds few weights.
+AUTO, NOTHING, AUTO_HEURISTIC = "auto", "none", "annealing"
+LARGE = 100  # layers times chiplets; smaller problems are solved at once
+MOST_CHIPLETS, MOST_MODELS, MOST_WEIGHTS = 4, 2, 4  # weights over L2
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A schedule with its name and what the semantics say of it.
+
+    Parameters
+    ----------
+    schedule
+        `None`: the heuristic found none.
+    value
+        Part by part of the objective; `None` without a valid schedule.
+    violations
+        Broken rules with their amounts, one line each.
+    found
+        The run of the heuristic; `None` of a file.
+    """
+
+    name: str
+    schedule: Schedule | None
+    worth: Evaluation | None
+    value: tuple[int, ...] | None
+    violations: tuple[str, ...]
+    found: Found | None = None
+
+
+def read_schedule(path: Path, problem: Problem) -> Schedule:
+    """Return the schedule in a file: a certificate, JSON of a solve, or it alone.
+
+    Raises
+    ------
+    ScheduleError
+        If the file cannot be read or does not describe a schedule of the problem;
+        one line a fault, each with the file.
+    """
+    try:
+        data = loads_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CertificateError) as error:
+        text = error.strerror if isinstance(error, OSError) else str(error)
+        raise ScheduleError(f"{path}: {text}") from error
+    if isinstance(data, dict) and "layers" not in data and "schedule" in data:
+        data = data["schedule"]
+        if data is None:
+            raise ScheduleError(f"{path}: there is no schedule in it")
+    try:
+        return from_dict(problem, data)
+    except ScheduleError as error:
+        lines = [f"{path}: {line}" for line in str(error).splitlines()]
+        raise ScheduleError("\n".join(lines)) from error
+
+
+def read_schedules(paths: Iterable[Path], problem: Problem) -> list[Schedule]:
+    """Return the schedules of several files.
+
+    Raises
+    ------
+    ScheduleError
+        With the faults of all of them.
+    """
+    found, faults = [], []
+    for path in paths:
+        try:
+            found.append(read_schedule(path, problem))
+        except ScheduleError as error:
+            faults += str(error).splitlines()
+    if faults:
+        raise ScheduleError("\n".join(faults))
+    return found
+
+
+def judged(
+    name: str,
+    problem: Problem,
+    schedule: Schedule | None,
+    objective: tuple[str, ...],
+    found: Found | None = None,
+) -> Rival:
+    """Return a schedule with its worth, or with all rules that it breaks."""
+    if schedule is None:
+        return Rival(name, None, None, None, (), found)
+    try:
+        worth = evaluate(problem, schedule)
+    except UnassignedError as error:
+        lines = tuple(str(violation) for violation in error.violations)
+        return Rival(name, schedule, None, None, lines, found)
+    lines = tuple(str(violation) for violation in worth.violations)
+    value = tuple(part.value(problem, worth) for part in parts_of(objective))
+    return Rival(name, schedule, worth, None if lines else value, lines, found)
+
+
+def worth_starting(problem: Problem) -> bool:
+    """Whether the exact engines are better off with a heuristic's schedule."""
+    if len(problem.tasks) * len(problem.chiplets) < LARGE:
+        return False
+    weights = sum(task.weight_bytes for task in problem.tasks)
+    room = sum(chiplet.l2_bytes for chiplet in problem.chiplets)
+    return (
+        len(problem.chiplets) > MOST_CHIPLETS
+        or len(problem.models) > MOST_MODELS
+        or weights > MOST_WEIGHTS * room
+    )
+
+
+def start_from(
+    wanted: str,
+    problem: Problem,
+    objective: tuple[str, ...],
+    limits: Limits,
+    report: Report | None = None,
+) -> tuple[Schedule | None, tuple[str, ...]]:
+    """Return a schedule to start from, and what is to be said of it.
+
+    Parameters
+    ----------
+    wanted
+        A schedule file, else the name or the file of a heuristic, which gets a tenth
+        of the time, 10 s at most. ``auto``: annealing if it is `worth_starting`; with
+        ``none``, nothing.
+
+    Raises
+    ------
+    ScheduleError
+        If the file does not describe a schedule of the problem.
+    HeuristicError
+        If there is no such heuristic, or it fails.
+    """
+    if wanted == AUTO:
+        wanted = AUTO_HEURISTIC if worth_starting(problem) else NOTHING
+    if wanted == NOTHING:
+        return None, ()
+    if Path(wanted).suffix == ".json":
+        return read_schedule(Path(wanted), problem), (f"starts from {wanted}",)
+    seconds = MOST_SECONDS
+    if limits.seconds is not None:
+        seconds = min(seconds, limits.seconds / SHARE)
+    budget = Budget(seconds=seconds, stop=limits.stop)
+    found = run_heuristic(problem, wanted, objective, budget, limits.seed, report)
+    if found.schedule is None:
+        said = "; ".join(("it found no schedule to start from", *found.notes))
+        return None, (f"{wanted}: {said}",)
+    value = ", ".join(map(str, found.value or ()))
+    return found.schedule, (f"starts from {wanted}: {value}",)
