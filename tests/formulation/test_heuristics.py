@@ -117,8 +117,8 @@ def test_traces_fall_and_budgets_hold(name: str) -> None:
 
 def test_seconds_and_a_stop_end_it() -> None:
     found = run("annealing", 3, Budget(seconds=0.05))
-    assert found.why_stopped in ("time limit", "finished")
-    assert 0.04 < found.seconds < 1
+    assert found.why_stopped == "time limit"
+    assert 0.05 <= found.seconds < 1
     stop = Event()
     stop.set()
     found = run("annealing", 3, Budget(seconds=60, stop=stop))

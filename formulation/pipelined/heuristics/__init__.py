@@ -102,6 +102,7 @@ def run_heuristic(
         last = run(search)
         if last is not None:
             search.offer(last)
+        why = search.spent or why
     except SpentError as spent:
         why = str(spent)
     return search.found(why)

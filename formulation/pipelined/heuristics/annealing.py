@@ -16,20 +16,19 @@ from formulation.pipelined.heuristics.partition import beginnings
 if TYPE_CHECKING:
     from formulation.pipelined.heuristics.search import Offer, Search
 
-RESTARTS, FRESH = 6, 2  # of them, from starts of their own
+RESTARTS = 5
 HOT, WARM, COLD = 0.03, 0.005, 1e-5  # temperatures, relative to the cost
 
 
 def schedule(search: Search) -> None:
-    """Anneal from the best starts, then from the best schedule known."""
+    """Anneal from the best start, then, less hot, from the best schedule known."""
     lean = (search.leans[0],) * len(search.problem.chiplets)
     starts = [search.offer(Plan(c, lean=lean)) for c in beginnings(search)]
-    starts.sort(key=lambda offer: offer.cost)
+    at = min(starts, key=lambda offer: offer.cost)
     for run in range(RESTARTS):
-        at, hot = starts[min(run, FRESH, len(starts) - 1)], HOT
-        if run >= FRESH and search.plan is not None:
-            at, hot = search.offer(search.plan), WARM
-        _anneal(search, at, hot, (run + 1) / RESTARTS)
+        if run and search.plan is not None:
+            at = search.offer(search.plan)
+        _anneal(search, at, WARM if run else HOT, (run + 1) / RESTARTS)
 
 
 def _anneal(search: Search, at: Offer, hot: float, until: float) -> None:

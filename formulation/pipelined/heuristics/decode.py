@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from formulation.problem import Problem
 
-MOST_ROUNDS = 24  # of sending tensors over DRAM until L2 and stages fit
 MOST_KEPT = 20_000  # packed chiplets
 BROKEN = 10**6  # stands for a broken rule without an amount worth counting
 
@@ -124,13 +123,15 @@ class Decoder:
         if broken:
             return Decoded(plan, 0, 0, (), (), BROKEN * broken)
         work = _Work(plan.chiplet, set(plan.dram - self.packages))
-        for n in range(MOST_ROUNDS):
+        most = 1
+        while True:
             self._spread(work)
             packed = self._pack(plan, work)
-            out = self._evicted(work, packed, 2**n)
+            out = self._evicted(work, packed, most)
             if not out:
                 break
-            work.dram |= out
+            work.dram |= out  # tensors that were not yet there: this ends
+            most *= 2
         return self._whole(replace(plan, dram=frozenset(work.dram)), work, packed)
 
     def _shape(self, chiplet: tuple[int, ...]) -> int:

@@ -130,6 +130,7 @@ class Offer:
     decoded: Decoded | None
 
 
+EVALUATIONS = "evaluation limit"
 BROKEN_COST = 1e18
 MINOR = 1e-3  # how much a part counts against the one before it
 LEVEL, POWER = 0.3, 8  # how much loads near the period count, and how near
@@ -170,6 +171,7 @@ class Search:
         for part in self.parts:
             if part.largest:
                 part.weights(self.problem)  # refuses unknown models
+        self._scale: tuple[int, ...] | None = None
         self._began = time.monotonic()
 
     @property
@@ -212,7 +214,10 @@ class Search:
         TypeError
             If it is none of the three, or of a wrong length.
         """
-        self._spend()
+        spent = self.spent
+        if spent is not None:
+            raise SpentError(spent)
+        self.evaluations += 1
         if isinstance(what, Schedule):
             return self._offer_schedule(what)
         if not isinstance(what, Plan):
@@ -260,18 +265,19 @@ class Search:
         SpentError
             If it is: let it pass.
         """
+        if self.spent is not None and self.spent != EVALUATIONS:
+            raise SpentError(self.spent)
+
+    @property
+    def spent(self) -> str | None:
+        """What of the budget is spent, as in `Found.why_stopped`; `None`: nothing."""
         budget = self.budget
         if budget.stop is not None and budget.stop.is_set():
-            raise SpentError("interrupted")
+            return "interrupted"
         if budget.seconds is not None and self.seconds >= budget.seconds:
-            raise SpentError("time limit")
-
-    def _spend(self) -> None:
-        self.breathe()
-        most = self.budget.evaluations
-        if most is not None and self.evaluations >= most:
-            raise SpentError("evaluation limit")
-        self.evaluations += 1
+            return "time limit"
+        most = budget.evaluations
+        return EVALUATIONS if most is not None and self.evaluations >= most else None
 
     def _value(
         self, period: int, energy: int, latencies: tuple[int, ...]
@@ -280,11 +286,14 @@ class Search:
         return tuple(part.value(self.problem, worth) for part in self.parts)
 
     def _cost(self, value: tuple[int, ...], found: Decoded) -> float:
-        """Return the first part, later ones and uneven loads added in small shares."""
-        cost = float(value[0])
-        share = MINOR
-        for part in value[1:]:
-            cost += share * value[0] * part / (part + 1e9)
+        """Return the first part, later ones and uneven loads added in small shares.
+
+        A later part counts in units of what it was in the first valid offer.
+        """
+        self._scale = self._scale or value
+        cost, share = float(value[0]), MINOR * self._scale[0]
+        for part, unit in zip(value[1:], self._scale[1:], strict=True):
+            cost += share * part / max(1, unit)
             share *= MINOR
         if self.objective[0] != "energy":
             loads = [need / found.period_ticks for need in found.needs]
