@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from formulation.outcome import Limits, Target
+from formulation.pipelined import cpsat_cuts
 from formulation.pipelined.bounds import fitting
 from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
-from formulation.pipelined.cpsat_search import on_chiplets
-from formulation.pipelined.cuts import cutter
+from formulation.pipelined.cpsat_search import Search, on_chiplets
+from formulation.pipelined.cuts import Way, cutter
 from tests.support import problem_of
 from tests.tiny_random import tiny_instance
 
@@ -139,3 +140,25 @@ def poor_schedule(p: Problem, optimum: int) -> Schedule | None:
         if found.value is not None and found.value > optimum + 1:
             return found.schedule
     return None
+
+
+def test_a_poor_start_does_not_end_the_search_for_ways(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without ``contiguous`` it goes on until a way gives a schedule within T."""
+    p = replace(contiguous_problem(3), contiguous=False)
+    one = Way(10, (0,) * len(p.tasks))
+    asked: list[Way] = []
+
+    def third_time_lucky(search: Search, way: Way, *_: object) -> bool:
+        asked.append(way)
+        if len(asked) == 3:
+            search.value = 11
+        return True
+
+    monkeypatch.setattr(cpsat_cuts, "_first_ways", lambda *_: (11, [one] * 5))
+    monkeypatch.setattr(cpsat_cuts, "_way", third_time_lucky)
+    search = Search(p, Target("period"), Limits(), None, frozenset())
+    search.value = 99  # of a poor start
+    cpsat_cuts.by_cuts(search, frozenset(STRENGTHENINGS))
+    assert len(asked) == 3
