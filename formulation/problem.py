@@ -8,7 +8,15 @@ quantum, and the amount that a byte puts on a resource in *load units* of which
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Rest = ParamSpec("Rest")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +227,9 @@ class Problem:
     dram_energy
         Energy units of a byte read or written in DRAM: the part of `Flow.energy`
         that is no link's.
+    known
+        What `remembered` functions found for this very object; no part of the
+        problem, and empty in a copy by `dataclasses.replace`.
     """
 
     name: str
@@ -252,6 +263,9 @@ class Problem:
     energy_cap_quanta: int | None
     period_cap_ticks: int | None
     timing: Timing
+    known: dict[object, object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def full_name(self, task: int) -> str:
         """Return ``model/layer`` of a task."""
@@ -276,3 +290,22 @@ class Problem:
         return self.tensors[tensor].transfer is not None and not self.always_dram(
             tensor
         )
+
+
+def remembered(
+    find: Callable[Concatenate[Problem, Rest], Found],
+) -> Callable[Concatenate[Problem, Rest], Found]:
+    """Return the function, working its answer out once per problem and arguments.
+
+    The answer must not be changed by who gets it. It lives as long as the problem: a
+    cache keyed by the problem would hash all of it at every call.
+    """
+
+    @wraps(find)
+    def look_up(p: Problem, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Found:
+        key = (find, args, tuple(kwargs.items()))
+        if key not in p.known:
+            p.known[key] = find(p, *args, **kwargs)
+        return cast("Found", p.known[key])
+
+    return look_up

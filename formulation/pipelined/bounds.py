@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from formulation.pipelined.choices import Choice, add_flow, choices, parts
+from formulation.problem import remembered
 
 if TYPE_CHECKING:
     from formulation.problem import Problem
 
 
+@remembered
 def fitting(p: Problem, t: int, c: int) -> tuple[Choice, ...]:
     """Return the choices whose own L2 need fits the chiplet.
 
@@ -68,6 +70,7 @@ def dram_total(p: Problem) -> int:
     return -(-amount * common // per_common)
 
 
+@remembered
 def lower(p: Problem, without: frozenset[str] = frozenset()) -> int:
     """Return the best of these bounds on T under the rules that are not left out."""
     found = [1]
@@ -81,6 +84,7 @@ def lower(p: Problem, without: frozenset[str] = frozenset()) -> int:
     return max(found)
 
 
+@remembered
 def upper(p: Problem) -> int:
     """Return the largest least-period that any schedule has.
 

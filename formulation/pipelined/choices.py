@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from formulation.problem import remembered
+
 if TYPE_CHECKING:
     from formulation.problem import Flow, Problem
 
@@ -83,6 +85,7 @@ def _fixed(p: Problem, t: int, c: int, mode: int, streamed: bool) -> tuple[int, 
     return read, write
 
 
+@remembered
 def choices(p: Problem, t: int, c: int) -> tuple[Choice, ...]:
     """Return every choice of a layer on a chiplet, in the order of its modes."""
     task, chiplet = p.tasks[t], p.chiplets[c]
@@ -109,6 +112,7 @@ def choices(p: Problem, t: int, c: int) -> tuple[Choice, ...]:
     return tuple(found)
 
 
+@remembered
 def parts(p: Problem, t: int, c: int) -> tuple[Part, ...]:
     """Return the optional parts of a layer's stream on a chiplet."""
     task = p.tasks[t]

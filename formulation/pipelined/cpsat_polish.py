@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ortools.sat.python import cp_model
 
-from formulation.engines.cpsat import run
+from formulation.engines.cpsat import Model, run
 from formulation.pipelined.bounds import fitting
 from formulation.pipelined.cpsat_rules import weighted
 from formulation.pipelined.semantics import Evaluation, evaluate
@@ -96,7 +96,7 @@ def better_chiplets(
         x if draw.random() < SHARE else {s.chiplet[t]: x[s.chiplet[t]]}
         for t, x in enumerate(_spots(p, s, found))
     ]
-    model = cp_model.CpModel()
+    model = Model()
     period = model.new_int_var(least, found.period_ticks - 1, "period")
     on = [
         {c: model.new_bool_var(f"on_t{t}_c{c}") for c in x} for t, x in enumerate(spots)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ortools.sat.python import cp_model
 from ortools.sat.python.cp_model_helper import Literal
 
+from formulation.engines.cpsat import Model
 from formulation.pipelined import bounds
 from formulation.pipelined.choices import (
     Choice,
@@ -63,7 +64,7 @@ class Cpsat:
     staged: bool = True
     prune: bool = True
     without: frozenset[str] = frozenset()
-    model: cp_model.CpModel = field(default_factory=cp_model.CpModel)
+    model: cp_model.CpModel = field(default_factory=Model)
 
     def __post_init__(self) -> None:
         """Create the decision variables."""
