@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from formulation.outcome import Limits, Target
-from formulation.pipelined import cpsat_cuts
+from formulation.pipelined import cpsat, cpsat_cuts, cpsat_polish
 from formulation.pipelined.bounds import fitting
 from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
 from formulation.pipelined.cpsat_search import Search, on_chiplets
@@ -128,6 +129,68 @@ def test_no_bound_on_the_way_is_above_the_optimum(seed: int, variant: str) -> No
     )
     assert answer.value == answer.bound == optimum
     assert all(bound is None or bound <= optimum for bound in told)
+
+
+def free_problem(seed: int) -> Problem:
+    p = problem_of(tiny_instance(seed))
+    return replace(p, contiguous=False)
+
+
+def test_to_start_from_cuts_and_moves_change_no_optimum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without ``contiguous``, on problems that are too small for them otherwise."""
+    monkeypatch.setattr(cpsat_cuts, "SMALL", 0)
+    monkeypatch.setattr(cpsat_cuts, "MOST_IDLE", 3)
+    monkeypatch.setattr(cpsat_polish, "SPARE_BYTES", 0)
+    moved, used = cpsat_cuts.better_chiplets, Counter[str]()
+
+    def counted(*given: Any) -> tuple[int, ...] | None:
+        chiplet = moved(*given)
+        used["moved"] += chiplet is not None
+        return chiplet
+
+    def settled(*given: Any) -> bool:
+        used["asked"] += 1
+        before = given[0].value
+        answer = way(*given)
+        used["better"] += given[0].value != before
+        return answer
+
+    way = cpsat_cuts._way
+    monkeypatch.setattr(cpsat_cuts, "better_chiplets", counted)
+    monkeypatch.setattr(cpsat_cuts, "_way", settled)
+    off = frozenset(STRENGTHENINGS) - {"cuts"}
+    for seed in SEEDS[::3]:
+        p, limits = free_problem(seed), Limits(workers=1)
+        found = minimise(p, Target("period"), limits)
+        asked = used["asked"]
+        without = minimise(p, Target("period"), limits, strengthenings=off)
+        assert used["asked"] == asked
+        assert found.infeasible == without.infeasible
+        assert (found.value, found.bound) == (without.value, without.bound)
+    assert used["better"] >= 7
+    assert used["moved"] >= 3
+
+
+@pytest.mark.parametrize("seed", SEEDS[:3])
+def test_small_problems_are_solved_whole(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A problem of `SMALL` pairs of layer and chiplet is, one of more is not."""
+    p, used = free_problem(seed), []
+    pairs = sum(len(p.supported(t)) for t in range(len(p.tasks)))
+    monkeypatch.setattr(cpsat, "by_cuts", lambda *_: used.append("cuts"))
+    monkeypatch.setattr(cpsat, "polish", lambda *_: used.append("moves"))
+    minimise(p, Target("period"), Limits(workers=1))
+    monkeypatch.setattr(cpsat_cuts, "SMALL", pairs)
+    minimise(p, Target("period"), Limits(workers=1))
+    assert used == []
+    monkeypatch.setattr(cpsat_cuts, "SMALL", pairs - 1)
+    minimise(p, Target("period"), Limits(workers=1))
+    assert used == ["cuts", "moves"]
+    minimise(replace(p, contiguous=True), Target("period"), Limits(workers=1))
+    assert used == ["cuts", "moves", "cuts"]
 
 
 def poor_schedule(p: Problem, optimum: int) -> Schedule | None:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import highspy
 import pytest
+from ortools.sat.python import cp_model
 from packaging.requirements import Requirement
+
+from formulation.engines.cpsat import Model
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
@@ -54,6 +57,27 @@ def test_both_solvers_live_in_one_process(first: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "both"
+
+
+def test_models_without_camel_case_names_are_models() -> None:
+    # They are added by one method of a new model and called by nothing in ortools.
+    assert "_add_pre_pep8_methods" in cp_model.CpModel.__init__.__code__.co_names
+    assert not {"Add", "NewIntVar", "Minimize"} & vars(Model()).keys()
+    answers = []
+    for kind in (cp_model.CpModel, Model):
+        model = kind()
+        x = [model.new_int_var(0, 9, f"x{n}") for n in range(2)]
+        model.add(2 * x[0] >= 5)
+        model.add(x[0] + x[1] == 8).only_enforce_if(model.new_constant(1))
+        model.add_max_equality(model.new_int_var(0, 6, "most"), x)
+        model.minimize(x[0])
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        status = solver.solve(model.clone())
+        values = (solver.value(x[0]), solver.value(x[1]))
+        answers.append((status, values, model.model_stats()))
+    assert answers[0] == answers[1]
+    assert answers[1][:2] == (cp_model.OPTIMAL, (3, 5))
 
 
 @pytest.mark.parametrize("presolve", ["on", "off"])

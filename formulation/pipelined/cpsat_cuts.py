@@ -18,8 +18,8 @@ from formulation.pipelined.cpsat_search import (
 from formulation.pipelined.cuts import FAR, Cutter, Way, cutter
 
 MOST_TRIALS = 48  # of T, until there are ways
-# Of (layer, chiplet) pairs; measured on the first layers of the headline's models: the
-# whole model takes 0.2 s at 48 (with cuts and moves 1.1 s), more than 25 s at 64 (20 s).
+# Of (layer, chiplet) pairs. On the first layers of the headline's models the whole
+# model takes 0.2 s at 48 pairs (cuts and moves 1.1 s), at 64 it is slower than they.
 SMALL = 48
 MOST_ATTEMPTS, MOST_IDLE = 400, 120  # of moving layers; without success
 
