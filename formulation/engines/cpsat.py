@@ -26,8 +26,8 @@ class EngineError(RuntimeError):
 class Model(cp_model.CpModel):
     """A CP-SAT model without the CamelCase names.
 
-    9.15 makes them anew for every model, in 2.5 ms: more than a tiny model takes to be
-    built and solved. Nothing in ortools calls them.
+    9.15 makes them anew for every model, in 0.3 ms, for callers that we are not:
+    nothing in ortools calls them.
     """
 
     def _add_pre_pep8_methods(self) -> None:
