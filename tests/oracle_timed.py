@@ -51,14 +51,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import permutations, product
 from math import gcd, lcm, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from formulation.timed.schedule import Schedule, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from random import Random
 
     from formulation.problem import Flow, Problem
-    from formulation.timed.schedule import Schedule
 
     Times = dict[tuple[int, int], int]  # (task, round) or (model, round) -> ticks
 
@@ -428,12 +429,11 @@ def assigned(p: Problem, s: Schedule) -> bool:
 
 def moves_of(p: Problem, s: Schedule) -> Iterator[tuple[Movement, tuple[int, int]]]:
     """Every movement with its start and end."""
-    for t, task in enumerate(p.tasks):
+    for t in range(len(p.tasks)):
         load, stream = loaded(p, s, t), streamed(p, s, t)
-        if load:
-            yield load, s.loads[t]  # type: ignore[misc]
-        for k in rounds_of(p, task.model) if stream else ():
-            yield stream, s.streams[t][k]  # type: ignore[misc]
+        for move, span in ((load, s.loads[t]), *((stream, x) for x in s.streams[t])):
+            if move and span:
+                yield move, span
     for u in range(len(p.tensors)):
         due = transferred(p, s, u)
         for row in s.transfers[u]:
@@ -452,11 +452,14 @@ def broken_starts(p: Problem, s: Schedule, ends: Times) -> Iterator[str]:
                 yield "precedence"
             if load and load[1] > s.runs[t][k]:
                 yield "precedence"
-        if s.loads[t] and s.loads[t][0] < 0:  # type: ignore[index]
+        load = s.loads[t]
+        if load and load[0] < 0:
             yield "release"
     for u, x in enumerate(p.tensors):
         i = x.producer
-        for j in x.consumers if i is not None else ():
+        if i is None:
+            continue
+        for j in x.consumers:
             c, d = s.chiplet[i], s.chiplet[j]
             for k in rounds_of(p, x.model):
                 ready = ends[i, k]
@@ -668,7 +671,9 @@ class Trial:
                 rows.append((self.load[t], v, 0, 1))
         for u, tensor in enumerate(p.tensors):
             i = tensor.producer
-            for k in rounds_of(p, tensor.model) if i is not None else ():
+            if i is None:
+                continue
+            for k in rounds_of(p, tensor.model):
                 for j in tensor.consumers:
                     c, d = s.chiplet[i], s.chiplet[j]
                     if s.place[u] == "dram" or c == d:
@@ -763,7 +768,7 @@ class Trial:
                 if sum(x[2] for x in alive) <= capacity:
                     continue
                 alive.sort(key=lambda x: -x[2])
-                count, total = 0, 0
+                count, total = 0, Fraction(0)
                 while total <= capacity:
                     total += alive[count][2]
                     count += 1
@@ -809,45 +814,40 @@ class Trial:
             self.orders[pair] = trial.settle()
         return rows if self.orders[pair] else None
 
-    def schedule(self, node: Node) -> dict[str, Any]:
-        """The attributes of a schedule."""
+    def schedule(self, node: Node) -> Schedule:
+        """The choice at the times of a node."""
 
-        def span(v: int) -> tuple[int, int]:
-            return node.value[v], node.at((v, None))
+        def span(v: int | None) -> tuple[int, int] | None:
+            return None if v is None else (node.value[v], node.at((v, None)))
+
+        def sent(u: int, k: int) -> tuple[Transfer, ...]:
+            return tuple(
+                Transfer(to, (node.value[v], node.at((v, None))))
+                for (w, n, to), v in self.sending.items()
+                if (w, n) == (u, k)
+            )
 
         p, s = self.p, self.choice
-        tasks = range(len(p.tasks))
         rounds = [rounds_of(p, task.model) for task in p.tasks]
-        return {
-            "chiplet": s.chiplet,
-            "mode": s.mode,
-            "resident": s.resident,
-            "place": s.place,
-            "runs": tuple(
-                tuple(node.value[self.run[t, k]] for k in rounds[t]) for t in tasks
+        return Schedule(
+            chiplet=s.chiplet,
+            mode=s.mode,
+            resident=s.resident,
+            place=s.place,
+            runs=tuple(
+                tuple(node.value[self.run[t, k]] for k in row)
+                for t, row in enumerate(rounds)
             ),
-            "streams": tuple(
-                tuple(
-                    span(self.stream[t, k]) if (t, k) in self.stream else None
-                    for k in rounds[t]
-                )
-                for t in tasks
+            streams=tuple(
+                tuple(span(self.stream.get((t, k))) for k in row)
+                for t, row in enumerate(rounds)
             ),
-            "loads": tuple(
-                span(self.load[t]) if t in self.load else None for t in tasks
-            ),
-            "transfers": tuple(
-                tuple(
-                    tuple(
-                        (to, span(v))
-                        for (w, n, to), v in self.sending.items()
-                        if (w, n) == (u, k)
-                    )
-                    for k in rounds_of(p, x.model)
-                )
+            loads=tuple(span(self.load.get(t)) for t in range(len(p.tasks))),
+            transfers=tuple(
+                tuple(sent(u, k) for k in rounds_of(p, x.model))
                 for u, x in enumerate(p.tensors)
             ),
-        }
+        )
 
 
 def demand(node: Node, x: Item) -> int | Fraction:
@@ -880,10 +880,12 @@ def choices(p: Problem, without: frozenset[str] = NONE) -> Iterator[Choice]:
 def choice_count(p: Problem) -> int:
     """Return how many choices there are, before the options."""
     weights = 1 if p.timing.weights == "streamed" else 2
-    return prod(
+    ways = prod(
         sum(len(modes) for modes in t.modes) * (weights if t.weight_bytes else 1)
         for t in p.tasks
-    ) * 2 ** sum(x.producer is not None and len(x.consumers) > 0 for x in p.tensors)
+    )
+    inner = [x for x in p.tensors if x.producer is not None and x.consumers]
+    return ways * 1 << len(inner)
 
 
 class TooLarge(Exception):
@@ -898,7 +900,7 @@ class Search:
     parts: tuple[Part, ...]
     without: frozenset[str] = NONE
     best: tuple[int, ...] | None = None
-    found: dict[str, Any] | None = None
+    found: Schedule | None = None
     nodes: int = 0
     limit: int | None = None  # of nodes: a search that needs more is given up
 
@@ -970,15 +972,13 @@ def solve(
     return search
 
 
-def some(
-    p: Problem, choice: Choice, rng: Random, nodes: int = 60
-) -> dict[str, Any] | None:
+def some(p: Problem, choice: Choice, rng: Random, nodes: int = 60) -> Schedule | None:
     """Return a valid schedule of a choice, found at random; `None` if none was."""
     trial = Trial(p, choice, NONE)
     search = Search(p, ())
     left = nodes
 
-    def explore(node: Node) -> dict[str, Any] | None:
+    def explore(node: Node) -> Schedule | None:
         nonlocal left
         left -= 1
         if left < 0 or search.bound(trial, node) is None:
@@ -991,16 +991,3 @@ def some(
         return next(filter(None, map(explore, children)), None)
 
     return explore(trial.root)
-
-
-def times_in(s: Schedule) -> Iterable[int]:
-    """Every time of a schedule."""
-    for starts in s.runs:
-        yield from starts
-    for spans in (*s.streams, s.loads):
-        for span in spans:
-            yield from span or ()
-    for rows in s.transfers:
-        for row in rows:
-            for x in row:
-                yield from x.span

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from formulation.problem import Rate
-from formulation.timed.schedule import Schedule, Transfer
+from formulation.timed.schedule import Transfer
 from instances.schema import (
     Chiplet,
     ChipletType,
@@ -38,6 +38,7 @@ from tests.tiny_random import LETTERS, pairs
 
 if TYPE_CHECKING:
     from formulation.problem import Problem
+    from formulation.timed.schedule import Schedule
 
 FOCUSES = {
     "exact": 3,
@@ -452,15 +453,6 @@ class Case:
     made: str
 
 
-def schedule_of(found: dict[str, Any]) -> Schedule:
-    """Return what the oracle found as a schedule."""
-    transfers = tuple(
-        tuple(tuple(Transfer(to, span) for to, span in row) for row in rows)
-        for rows in found["transfers"]
-    )
-    return Schedule(**{**found, "transfers": transfers})
-
-
 def loosened(p: Problem) -> Problem:
     """Return the problem without caps and options, so that more schedules are valid."""
     return replace(
@@ -490,7 +482,7 @@ def cases(seed: int, draws: int = 2) -> tuple[Case, ...]:
         found = oracle.some(p, rng.choice(offered), rng)
         if found is None or len({c.made for c in made}) > 7 * draws:
             continue
-        s = later(p, schedule_of(found), rng)
+        s = later(p, found, rng)
         made += [Case(p, s, "valid"), Case(given, s, "given")]
         made += [Case(p, moved(s, rng), "moved") for _ in range(4)]
         made += [Case(p, another(p, s, rng), "another") for _ in range(2)]
@@ -629,4 +621,4 @@ def wild(p: Problem, choice: oracle.Choice, rng: Random) -> Schedule:
     trial = oracle.Trial(p, choice, frozenset())
     node = trial.root
     node.value = [rng.randint(0, 12) for _ in node.value]
-    return schedule_of(trial.schedule(node))
+    return trial.schedule(node)
