@@ -155,7 +155,8 @@ class Draw:
         self.spread = focus in ("store", "multicast", "contiguous", "convex", "mode")
         self.type_names = self.names(rng.choice((1, 2, 2)), "type_")
         if self.spread:
-            self.type_names = self.names(2, "type_")
+            many = focus == "multicast"  # three layers on three chiplets
+            self.type_names = self.names(3 if many else 2, "type_")
         self.models = self.draw_models()
         self.package = self.draw_package()
         self.costs = self.draw_costs()
@@ -207,11 +208,11 @@ class Draw:
         for layer in layers:
             inner = [u for u in made if u[0] is not None]
             inputs = []
-            if inner and not self.likely(0.15):
+            if inner and (self.focus == "multicast" or not self.likely(0.15)):
                 near = inner[:1] if self.focus == "multicast" else inner
                 inputs.append(rng.choice(near))
                 if rng.random() < 0.3:
-                    inputs.append(rng.choice(inner))
+                    inputs.append(rng.choice(near))
             elif rng.random() < 0.7:
                 made.append((None, []))
                 inputs.append(made[-1])
@@ -246,7 +247,8 @@ class Draw:
         if self.rng.random() < 0.1:
             return 0
         if inner:
-            return self.rng.randint(1, 8 if self.spread else 6)
+            least = 4 if self.focus == "multicast" else 1
+            return self.rng.randint(least, 8 if self.spread else 6)
         return self.rng.randint(0, 2 if self.spread else 4)
 
     # Package.
@@ -261,10 +263,13 @@ class Draw:
             width, height = 3, 1
         if topology in ("explicit", "none"):
             width, height = rng.randint(2, 3), 1
+        if self.focus == "multicast" and width * height < 3:
+            width = 3
         routers = width * height
         count = rng.choice((1, 2, 2, 3))
         if self.spread or self.focus in ("exclusive", "colocate", "precedence"):
             count = 2 if self.focus in ("contiguous", "convex") else rng.choice((2, 3))
+        count = 3 if self.focus == "multicast" else count
         chosen = rng.sample(range(routers), min(count, routers))
         held = [rng.choice(self.type_names) for _ in chosen]
         if self.spread:
@@ -284,7 +289,9 @@ class Draw:
         )
 
     def draw_bandwidth(self) -> Fraction | None:
-        busy = self.focus in ("exact", "fluid", "store", "multicast")
+        busy = self.focus in ("exact", "fluid", "store")
+        if self.focus == "multicast":
+            return self.per_tick(Fraction(self.rng.choice((1, 1, 2))))
         return self.per_tick(self.rng.choice(SLOW if busy else SLOW + FAST))
 
     def draw_type(self, name: str) -> ChipletType:
@@ -295,7 +302,9 @@ class Draw:
             dataflow="given",
             num_pes=1,
             l1_bytes_per_pe=1,
-            l2_bytes=rng.randint(5, 14) if tight else rng.randint(10, 30),
+            l2_bytes=rng.randint(5, 14)
+            if tight
+            else rng.randint(20 if self.focus == "multicast" else 10, 30),
             noc_bytes_per_cycle=Fraction(1),
             clock_mhz=Fraction(1000),
             mac_energy_pj=Fraction(1),
@@ -320,6 +329,8 @@ class Draw:
         rng = self.rng
         shares = rng.choice(SHARES[2:] if self.focus == "mode" else SHARES)
         bandwidth = rng.choice((None, Fraction(3, 2), Fraction(2), Fraction(3)))
+        if self.focus == "multicast":  # so that tensors stay inside
+            bandwidth = Fraction(1, 2)
         return Dram(
             bandwidth_gb_s=self.per_tick(bandwidth),
             latency_ns=self.ns(Fraction(rng.randint(0, 4), 2)),
@@ -334,11 +345,12 @@ class Draw:
         rng = self.rng
         rows = []
         for model in self.models:
-            first = rng.randrange(2)
+            first = rng.randrange(len(self.type_names))
             for k, layer in enumerate(model.layers):
                 favourite = self.type_names[(first + k) % len(self.type_names)]
                 for name in self.type_names:
                     only = 0.6 if self.spread else 0.35
+                    only = 0.9 if self.focus == "multicast" else only
                     if name != favourite and rng.random() < only:
                         continue
                     for _ in range(2 if rng.random() < 0.15 else 1):
