@@ -30,6 +30,7 @@ from results.tables import (
     front,
     gaps,
     headline,
+    modes,
     scaling,
     sensitivity,
     solvers,
@@ -47,11 +48,12 @@ Line = dict[str, Any]
 Lines = dict[str, list[Line]]
 
 FOLDER = Path(__file__).parent / "paper"
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "costmodel" / "README.md")
 # name → (study, function of its lines)
 TABLES: dict[str, tuple[str, Callable[[Sequence[Line]], Table]]] = {
     "headline": ("headline", headline.table),
     "sensitivity": ("sensitivity", sensitivity.table),
+    "modes": ("modes", modes.table),
     "gaps": ("gaps", gaps.table),
     "solvers": ("solvers", solvers.table),
     "front": ("front", front.table),
@@ -145,8 +147,8 @@ def filled(readme: str, found: Mapping[str, str]) -> str:
     return re.sub(pattern, fill, readme, flags=re.DOTALL)
 
 
-def write(folder: Path = FOLDER, readme: Path = README) -> list[Path]:
-    """Write every table, every figure and the README; return what was written."""
+def write(folder: Path = FOLDER, pages: Sequence[Path] = PAGES) -> list[Path]:
+    """Write every table, every figure and the READMEs; return what was written."""
     lines = read(folder)
     made, drawn = tables(lines), drawings(lines)
     captions = {name: drawing.caption for name, drawing in drawn.items()}
@@ -165,8 +167,9 @@ def write(folder: Path = FOLDER, readme: Path = README) -> list[Path]:
             path = folder / f"{name}{ending}"
             style.save(drawing, path)
             written.append(path)
-    write_atomically(readme, filled(readme.read_text(encoding="utf-8"), found))
-    return [*written, readme]
+    for readme in pages:
+        write_atomically(readme, filled(readme.read_text(encoding="utf-8"), found))
+    return [*written, *pages]
 
 
 @click.command()

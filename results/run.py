@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from costmodel.build import build_table
+from costmodel.build import MAX_MODES, build_table
 from costmodel.costs_csv import load_csv
 from formulation.bounded import with_duals
 from formulation.certificate import make_certificate
@@ -101,8 +101,15 @@ def with_caps(
     )
 
 
-def table_of(instance: Instance, costs: Path | None = None) -> CostTable:
+def table_of(
+    instance: Instance, costs: Path | None = None, max_modes: int = MAX_MODES
+) -> CostTable:
     """Return the cost table of an instance: that of a CSV file, or our own.
+
+    Parameters
+    ----------
+    max_modes
+        Of a layer on a chiplet type in our own.
 
     Raises
     ------
@@ -111,13 +118,17 @@ def table_of(instance: Instance, costs: Path | None = None) -> CostTable:
     OSError
         If it cannot be read.
     """
-    return build_table(instance) if costs is None else load_csv(costs, instance)
+    if costs is None:
+        return build_table(instance, max_modes=max_modes)
+    return load_csv(costs, instance)
 
 
-def prepare(instance: Instance, costs: Path | None = None) -> Prepared:
+def prepare(
+    instance: Instance, costs: Path | None = None, max_modes: int = MAX_MODES
+) -> Prepared:
     """Build or read the cost table and compile the problem."""
     began = time.monotonic()
-    table = table_of(instance, costs)
+    table = table_of(instance, costs, max_modes)
     problem = compile_problem(instance, table)
     return Prepared(instance, table, problem, time.monotonic() - began)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from formulation.pipelined import bounds
 from formulation.pipelined.cpsat_build import build
@@ -16,12 +16,15 @@ from formulation.pipelined.cpsat_search import (
     stopped,
 )
 from formulation.pipelined.cuts import FAR, Cutter, Way, cutter
+from formulation.pipelined.cuts_near import balanced, nearest
 
 MOST_TRIALS = 48  # of T, until there are ways
 # Of (layer, chiplet) pairs. On the first layers of the headline's models the whole
 # model takes 0.2 s at 48 pairs (cuts and moves 1.1 s), at 64 it is slower than they.
 SMALL = 48
 MOST_ATTEMPTS, MOST_IDLE = 400, 120  # of moving layers; without success
+BARREN = 8  # ways without a schedule, until one is looked for beyond T
+TRY_SECONDS = 2.0  # for a way
 
 
 def cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
@@ -43,17 +46,32 @@ def cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
 def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
     """Prove a ``contiguous`` period by branching on ways to cut (MODEL.md §4.4).
 
-    A round takes a trial T, the ways whose relaxed value is at most T, and asks
-    CP-SAT of each for a schedule within T and below what is known. If the round has
-    gone through all of them, nothing else is ≤ T; else T grows. Without
-    ``contiguous`` the first schedule found within T is only one to start from.
+    Where there are too many ways to list, or they have no schedule near T, one is
+    looked for beyond T. Without ``contiguous`` the first schedule found within T is
+    only one to start from.
     """
-    by, proves = cutter(search.p), search.p.contiguous
+    by = cutter(search.p)
     if by is None:
         return
     known, ways = _first_ways(search, by)
-    if not ways:
-        return
+    descent = _Descent(search, by, strengthenings, (ways or balanced(by))[:1])
+    if ways:
+        _rounds(search, known, ways, descent)
+    if not search.enough:
+        descent.run()
+
+
+def _rounds(
+    search: Search, known: int, ways: list[Way] | None, descent: _Descent
+) -> None:
+    """Settle all ways of a trial T, and of a larger one, until one has a schedule.
+
+    A round takes a trial T, the ways whose relaxed value is at most T, and asks
+    CP-SAT of each for a schedule within T and below what is known. If the round has
+    gone through all of them, nothing else is ≤ T; else T grows.
+    """
+    assert ways
+    proves, asked = search.p.contiguous, 0
     if proves:
         search.raise_bound(ways[0].ticks)
     ticks, step = ways[0].ticks, 2048
@@ -63,14 +81,21 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
         if search.value is not None:
             ticks = min(ticks, search.value - 1)
         if ticks > known:
-            known, ways = ticks, by.ways(ticks)
+            known, ways = ticks, descent.by.ways(ticks)
         if ways is None:
             return
         for way in ways:
-            settled = _way(search, way, ticks, strengthenings)
+            if way.ticks > ticks:
+                break
+            settled = _way(search, way, ticks, descent.strengthenings)
+            asked += 1
             found = search.value is not None and search.value <= ticks
+            if found:
+                descent.some = []  # what is near T is better
             if not settled or (found and not proves):
                 return
+            if asked % BARREN == 0:
+                descent.step()
         if proves:
             value = search.value
             search.raise_bound(ticks + 1 if value is None else min(ticks + 1, value))
@@ -102,6 +127,51 @@ def _first_ways(search: Search, by: Cutter) -> tuple[int, list[Way] | None]:
     return low, None
 
 
+@dataclass
+class _Descent:
+    """From way to way while the period falls: a heuristic, for a first schedule.
+
+    Parameters
+    ----------
+    some
+        Ways to ask next.
+    tried
+        Chiplets of those that were asked.
+    """
+
+    search: Search
+    by: Cutter
+    strengthenings: frozenset[str]
+    some: list[Way]
+    tried: set[tuple[int, ...]] = field(default_factory=set)
+
+    def step(self) -> bool:
+        """Ask one more way, of any period below the best; whether there was one.
+
+        From a way with a better schedule on, the ways next to it are the next ones.
+        """
+        search, value = self.search, self.search.value
+        if not self.some or (value is not None and self.some[0].ticks >= value):
+            return False
+        way = self.some.pop(0)
+        self.tried.add(way.chiplet)
+        most = bounds.upper(search.p)
+        _way(search, way, most, self.strengthenings, TRY_SECONDS)
+        if search.value != value:
+            near = nearest(self.by, way)
+            self.some = [w for w in near if w.chiplet not in self.tried]
+        return True
+
+    def run(self) -> None:
+        """Go on for half of the time that is left."""
+        began = self.search.left()
+        left = began
+        while not stopped(self.search) and self.step():
+            left = self.search.left()
+            if left is not None and began is not None and left < began / 2:
+                return
+
+
 def polish(search: Search, strengthenings: frozenset[str]) -> None:
     """Improve a free assignment by moving a few layers at a time (a heuristic)."""
     search.raise_bound(bounds.lower(search.p, search.without))
@@ -124,7 +194,13 @@ def polish(search: Search, strengthenings: frozenset[str]) -> None:
             return
 
 
-def _way(search: Search, way: Way, ticks: int, strengthenings: frozenset[str]) -> bool:
+def _way(
+    search: Search,
+    way: Way,
+    ticks: int,
+    strengthenings: frozenset[str],
+    most_seconds: float | None = None,
+) -> bool:
     """Look for a schedule of one way within `ticks`; whether that is settled."""
     left = search.left()
     if (left is not None and left <= 0) or stopped(search):
@@ -141,7 +217,8 @@ def _way(search: Search, way: Way, ticks: int, strengthenings: frozenset[str]) -
         without=search.without,
         strengthenings=strengthenings,
     )
-    result, last = solve_relaxed(search, m, seconds=left, tune=ONE_WAY, bounded=None)
+    seconds = min((s for s in (left, most_seconds) if s is not None), default=None)
+    result, last = solve_relaxed(search, m, seconds=seconds, tune=ONE_WAY, bounded=None)
     if result.infeasible:
         return True
     if result.why_stopped != "finished" or last is None or result.bound is None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_ORDERS = 24  # of the chiplets: up to four of them
 MOST_WAYS = 3_000_000  # cuts looked at together
+MOST_LOOKED = 3_000_000  # cuts of two models that are put together for one T
 MOST_KEPT = 40_000  # ways that are given to a solver
 FAR = 2**40  # stands for "not supported": more than any sum of durations
 
@@ -243,6 +244,7 @@ class Cutter:
         model that fit what is left.
         """
         found: dict[tuple[int, ...], int] = {}
+        looked = 0
         whole = np.full((len(self.p.chiplets), 1), ticks, dtype=np.int64)
         try:
             for order in _orders(self.prefix):
@@ -250,11 +252,25 @@ class Cutter:
                 for value, pair in self._pairs(first, ticks):
                     for k in np.flatnonzero(value <= ticks):
                         found[self._spread(pair, int(k))] = int(value[k])
-                    if len(found) > MOST_KEPT:
+                    looked += value.size
+                    if len(found) > MOST_KEPT or looked > MOST_LOOKED:
                         return None
         except TooManyError:
             return None
         return sorted((Way(v, c) for c, v in found.items()), key=lambda w: w.ticks)
+
+    def way(self, chiplet: tuple[int, ...]) -> Way:
+        """Return the way of given chiplets, an interval of each model on each."""
+        n, pair = len(self.p.chiplets), []
+        for model in self.models:
+            mine = chiplet[model.first : model.last + 1]
+            order = tuple(dict.fromkeys((*mine, *range(n))))
+            stops = np.cumsum([mine.count(c) for c in order], dtype=np.int64)
+            pair.append(_Ways(order, stops[:, np.newaxis]))
+        sums = [w.per_chiplet(x) for w, x in zip(pair, self.prefix, strict=True)]
+        loads, weight, io = (sum(parts) for parts in list(zip(*sums, strict=True))[:3])
+        peak = np.maximum.reduce([parts[3] for parts in sums])
+        return Way(int(self._values((loads, weight, io, peak))[0]), chiplet)
 
     def _pairs(self, first: _Ways, ticks: int) -> Iterator[tuple[Array, list[_Ways]]]:
         """Yield values of ways that share the orders of the chiplets."""

@@ -27,7 +27,7 @@ import yaml
 from formulation.objective import ObjectiveError, parse_objective
 from instances.faults import InstanceError
 from instances.load import load_instance
-from results import headline, sensitivity
+from results import headline, modes, sensitivity
 from results.experiments.point import (
     COSTS,
     ENGINES,
@@ -47,6 +47,7 @@ FOLDER = Path(__file__).parent
 VARIANTS: dict[str, Callable[[str], list[Variant]]] = {
     "mixes": headline.variants,
     "assumptions": sensitivity.variants,
+    "modes": modes.variants,
     "synthetic": synthetic,
 }
 DEFAULTS: dict[str, Any] = {
@@ -135,6 +136,7 @@ def _points(
                     evaluations=run["evaluations"],
                     seed=seed,
                     workers=run["workers"],
+                    max_modes=row.max_modes,
                     about={"scenario": scenario, **row.about},
                 )
 

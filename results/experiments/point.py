@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from costmodel.build import MAX_MODES
 from instances.load import from_canonical_json, instance_sha256, to_canonical_json
 from results.record import SCHEMA, key_of
 
@@ -44,6 +45,8 @@ class Point:
         Of every engine, in their order; `None`: no limit.
     evaluations
         Budget of a heuristic; `None`: no limit.
+    max_modes
+        Of a layer on a chiplet type in the cost table.
     about
         Facts of the row that its table shows.
     """
@@ -57,6 +60,7 @@ class Point:
     evaluations: int | None = None
     seed: int = 1
     workers: int = 2
+    max_modes: int = MAX_MODES
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -122,6 +126,7 @@ def job_of(point: Point) -> dict[str, Any]:
         "instance": json.loads(to_canonical_json(point.instance)),
         "method": point.method,
         "about": dict(point.about),
+        "max_modes": point.max_modes,
         **point.limits(),
     }
 
@@ -138,6 +143,7 @@ def point_of(job: Mapping[str, Any]) -> Point:
         evaluations=job["evaluations"],
         seed=job["seed"],
         workers=job["workers"],
+        max_modes=job["max_modes"],
         about=job["about"],
     )
 
@@ -183,8 +189,12 @@ def blank(point: Point, key: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A row of a study: an instance, its label, and facts that the table shows."""
+    """A row of a study: an instance, its label, and facts that the table shows.
+
+    `max_modes` bounds the modes of a layer on a chiplet type in its cost table.
+    """
 
     label: str
     instance: Instance
     about: Mapping[str, Any] = field(default_factory=dict)
+    max_modes: int = MAX_MODES

@@ -68,15 +68,15 @@ class Planned:
 
 @dataclass
 class Tables:
-    """Hashes of cost tables, one an instance."""
+    """Hashes of cost tables, one an instance and number of modes."""
 
-    known: dict[str, str] = field(default_factory=dict)
+    known: dict[tuple[str, int], str] = field(default_factory=dict)
 
-    def sha256(self, instance: Instance) -> str:
+    def sha256(self, instance: Instance, max_modes: int) -> str:
         """Return the hash of an instance's cost table."""
-        name = instance_sha256(instance)
+        name = instance_sha256(instance), max_modes
         if name not in self.known:
-            self.known[name] = build_table(instance).sha256
+            self.known[name] = build_table(instance, max_modes=max_modes).sha256
         return self.known[name]
 
 
@@ -84,7 +84,7 @@ def plan(points: Sequence[Point], store: Store, retry: bool = False) -> list[Pla
     """Return the points with their keys and lines; `retry`: failed runs count not."""
     tables, planned = Tables(), []
     for point in points:
-        key = point.key(tables.sha256(point.instance))
+        key = point.key(tables.sha256(point.instance, point.max_modes))
         line = store.find(point.study, key)
         if retry and line is not None and line["status"] == "failed":
             line = None

@@ -78,7 +78,7 @@ def run(point: Point, report: Report | None = None) -> Line:
         As solving does.
     """
     here = environment()  # the load before this run adds to it
-    prepared = prepare(point.instance)
+    prepared = prepare(point.instance, max_modes=point.max_modes)
     line: Line = {
         **blank(point, point.key(prepared.problem.table_sha256)),
         "environment": here,
@@ -106,6 +106,7 @@ def size_of(prepared: Prepared) -> dict[str, int]:
         "layers": len(problem.tasks),
         "tensors": len(problem.tensors),
         "chiplets": len(problem.chiplets),
+        "modes": sum(map(len, prepared.table.rows.values())),
     }
 
 

@@ -192,7 +192,10 @@ def test_an_exact_run_tells_value_bound_trace_and_chiplets() -> None:
         2,
     )
     assert line["key"] == one.key(line["table_sha256"])
-    assert line["size"] == {"models": 1, "layers": 2, "tensors": 0, "chiplets": 1}
+    assert line["size"] == {
+        **{"models": 1, "layers": 2, "tensors": 0, "chiplets": 1},
+        "modes": 2,
+    }
 
 
 def test_waiting_for_dram_is_told_apart() -> None:

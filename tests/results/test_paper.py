@@ -18,6 +18,7 @@ from results.figures.style import FORMATS, WIDTH, FigureError, rendered, save
 from results.paper import (
     FIGURES,
     FOLDER,
+    PAGES,
     TABLES,
     MarkerError,
     drawings,
@@ -149,11 +150,12 @@ def test_a_readme_is_filled_between_its_markers() -> None:
         filled(before.replace("headline", "nonsense"), {})
 
 
-def test_the_readme_has_the_committed_tables() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text == filled(text, texts(tables(LINES)))
-    for name in ("headline", "sensitivity"):
-        assert f"<!-- table: {name} -->" in text
+def test_the_readmes_have_the_committed_tables() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in PAGES]
+    for text in pages:
+        assert text == filled(text, texts(tables(LINES)))
+    for name in ("headline", "sensitivity", "modes"):
+        assert f"<!-- table: {name} -->" in "".join(pages)
 
 
 def test_committed_runs_are_of_clean_commits() -> None:

@@ -11,14 +11,18 @@ import pytest
 from formulation.checker import Verdict
 from formulation.outcome import Limits
 from instances.load import load_instance
-from results import headline
+from results import headline, modes
 from results.bench import sizes, table
 from results.cli import main
 from results.compare import RefusedError, in_turn
+from results.experiments.point import Point, job_of, point_of
+from results.experiments.work import run
 from results.headline import MONOLITHIC
 from results.record import ROOT, Runs
 from results.run import prepare
 from results.sensitivity import MIX, variants
+from results.tables import modes as modes_table
+from results.tables.table import markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +154,50 @@ def test_the_example_of_the_readme_runs() -> None:
     tiny = str(ROOT / "tests" / "tiny" / "compute.yaml")
     assert code.count('"headline-contiguous"') == 1
     exec(code.replace("headline-contiguous", tiny), {})
+
+
+def test_modes_are_compared_on_less_and_less_l2(small: Path) -> None:
+    """Fewer modes are some of more modes, so that more never cost anything."""
+    rows = modes.variants(str(small))
+    assert len(rows) == len({row.label for row in rows}) == 9
+    l2_bytes = [row.about["l2_bytes"] for row in rows]
+    assert l2_bytes == [10 << 20] * 3 + [5 << 20] * 3 + [5 << 19] * 3
+    assert [row.max_modes for row in rows] == [1, 2, 4] * 3
+    tight = [modes.with_share(rows[0].instance, 32)] * 3
+    values, counts = [], []
+    for most, instance in zip((1, 2, 4), tight, strict=True):
+        point = Point("modes", "v", instance, "cpsat", ("energy",), max_modes=most)
+        assert point_of(job_of(point)) == point
+        line = run(point)
+        assert line["status"] == "optimal"
+        values.append(line["value"])
+        counts.append(line["size"]["modes"])
+    assert values == sorted(values, reverse=True)
+    assert counts == sorted(counts)
+    assert counts[0] == 4 < counts[2]
+
+
+def test_the_table_of_modes_names_what_is_missing() -> None:
+    one = {
+        "about": {"l2_bytes": 1 << 20, "max_modes": 2},
+        "objective": "energy",
+        "size": {"modes": 1234},
+        "status": "feasible",
+        "claim": "feasible",
+        "period_ticks": 7,
+        "energy_pj": 1.5e9,
+        "value": 150,
+        "bound": 140,
+        "gap": 1 / 15,
+        "seconds": 3.21,
+        "why_stopped": "time limit",
+        "instance_sha256": "a",
+        "table_sha256": "b",
+    }
+    nothing = dict.fromkeys(("period_ticks", "energy_pj", "value", "gap"))
+    none = {**one, **nothing, "about": {**one["about"], "max_modes": 4}}
+    made = modes_table.table([one, none])
+    first, second = markdown(made).splitlines()[2:]
+    assert first.split(" | ")[:4] == ["| 1 048 576", "2", "1 234", "not run"]
+    assert first.endswith("| 1.500 | 6.67 % | 3.2 |")
+    assert second.endswith("| time limit | time limit | 3.2 |")
