@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.families import FIXED, FOLDS, LOOPS, dataflow_of
+from costmodel.families import FIXED, dataflow_of
 from costmodel.nest import Arrays, clustered, nest_of, searched
 from costmodel.roofline import least_cycles
 from costmodel.show import one_line
@@ -33,14 +33,15 @@ from costmodel.tiling import (
     working_set,
 )
 from costmodel.traffic import Tiles
+from instances.dataflow import FOLDS, LOOPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dict
 
-    from costmodel.families import Dataflow
     from costmodel.nest import Nest
     from costmodel.templates import Ints
     from costmodel.traffic import Flags
+    from instances.dataflow import Dataflow
     from instances.schema import ChipletType, Layer, LoopBounds
 
 BUDGETS = (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
@@ -198,14 +199,15 @@ def _fixed(
 
     Groups and samples follow each other without overlap (A7).
     """
-    template, h = FIXED[chiplet.dataflow], case.nest
+    name, h = chiplet.dataflow_name, case.nest
+    template = FIXED[name]
     shapes = shapes_of(bounds)
     depthwise = bool(shapes.depthwise)
     arrays = clustered(template, bounds, h, chiplet.num_pes)
     if arrays is None:
         raise ValueError(
             f"num_pes: got {chiplet.num_pes}, fewer than a cluster of "
-            f"{chiplet.dataflow} needs for layer {layer.name}"
+            f"{name} needs for layer {layer.name}"
         )
     run = evaluate(template, shapes, chiplet.num_pes, case.bandwidth)
     repeat = h.n * h.g // (bounds.groups if depthwise else 1)

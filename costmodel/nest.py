@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.families import LOOPS
 from costmodel.templates import least_pes
+from instances.dataflow import LOOPS
 
 if TYPE_CHECKING:
-    from costmodel.families import Dataflow
     from costmodel.templates import Ints
+    from instances.dataflow import Dataflow
     from instances.schema import LoopBounds
 
 HELD = (1, 4, 16)  # channels or rows that a PE may do in one step

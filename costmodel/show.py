@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costmodel.families import LOOPS
+from instances.dataflow import LOOPS
 
 if TYPE_CHECKING:
     from costmodel.mapper import Mapping

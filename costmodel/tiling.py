@@ -29,9 +29,9 @@ from costmodel.traffic import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from costmodel.families import Dataflow
     from costmodel.nest import Arrays, Nest
     from costmodel.templates import Ints
+    from instances.dataflow import Dataflow
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from costmodel.families import OWN
 from costmodel.templates import Ints
+from instances.dataflow import OWN
 
 if TYPE_CHECKING:
-    from costmodel.families import Dataflow
     from costmodel.nest import Arrays, Nest
+    from instances.dataflow import Dataflow
 
 Flags = npt.NDArray[np.bool_]
 Variants = dict[str, dict[str, Ints]]

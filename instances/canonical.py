@@ -18,6 +18,7 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from instances.dataflow import Axis, Dataflow
 from instances.faults import Fault, InstanceError, join
 from instances.keys import CANONICAL_SCHEMA
 from instances.schema import (
@@ -184,6 +185,10 @@ def _decode_pair(value: Any, path: str) -> tuple[str, str]:
     return pair[0], pair[1]
 
 
+def _named_or(inner: Decoder) -> Decoder:
+    return lambda value, path: value if isinstance(value, str) else inner(value, path)
+
+
 def _decode_object(kind: type) -> Decoder:
     """Decoder of a dataclass by the table below."""
 
@@ -248,9 +253,16 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "mini_batches": _I,
         "source": _T,
     },
+    Axis: {"loops": _list(_T), "pes": _optional(_I)},
+    Dataflow: {
+        **dict.fromkeys(("name", "stays", "about", "source"), _T),
+        "array": _list(_decode_object(Axis)),
+        **dict.fromkeys(("order", "hold", "multicast", "reduce"), _list(_T)),
+        "slides": _F,
+    },
     ChipletType: {
         "name": _T,
-        "dataflow": _T,
+        "dataflow": _named_or(_decode_object(Dataflow)),
         "num_pes": _I,
         "l1_bytes_per_pe": _I,
         "l2_bytes": _I,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from instances.dataflow import Dataflow, check_dataflow
 from instances.faults import (
     Fault,
     check_bandwidth,
@@ -64,7 +65,10 @@ def _check_type(kind: ChipletType, name: str, path: str) -> list[Fault]:
     if kind.name != name:
         faults.append(Fault(join(path, "name"), repr(kind.name), repr(name)))
     check_text(faults, join(path, "name"), kind.name)
-    check_text(faults, join(path, "dataflow"), kind.dataflow)
+    if isinstance(kind.dataflow, Dataflow):
+        faults += check_dataflow(kind.dataflow, join(path, "dataflow"))
+    else:
+        check_text(faults, join(path, "dataflow"), kind.dataflow)
     check_integer(faults, join(path, "num_pes"), kind.num_pes, 1)
     check_integer(faults, join(path, "l1_bytes_per_pe"), kind.l1_bytes_per_pe, 0)
     check_integer(faults, join(path, "l2_bytes"), kind.l2_bytes, 0)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from instances.dataflow import parse_dataflow
 from instances.faults import InstanceError, suggestion
 from instances.fields import Reading, exact, fields, integer, mapping, text
-from instances.files import TYPES_FILE, check_schema, read_tree
+from instances.files import TYPES_FILE, check_schema, is_file_name, read_tree
 from instances.keys import TYPES_SCHEMA
 from instances.schema import ChipletType
 from instances.tree import merge, without
 from instances.vocabulary import NODE_KEYS
 
 if TYPE_CHECKING:
+    from instances.dataflow import Dataflow
     from instances.tree import Node
 
 
@@ -52,7 +55,7 @@ def parse_type(
     number = entries.get
     return ChipletType(
         name=name,
-        dataflow=text(reading, number("dataflow")),
+        dataflow=_parse_dataflow(reading, number("dataflow")),
         num_pes=integer(reading, number("num_pes")),
         l1_bytes_per_pe=integer(reading, number("l1_bytes_per_pe")),
         l2_bytes=integer(reading, number("l2_bytes")),
@@ -67,6 +70,21 @@ def parse_type(
         **{key: _if_given(reading, number(key)) for key in NODE_KEYS},
         vector_lanes=_if_given(reading, number("vector_lanes")),
     )
+
+
+def _parse_dataflow(reading: Reading, node: Node | None) -> str | Dataflow:
+    """Return a name as it is, and of a path the dataflow in that file.
+
+    The path starts from the folder of the file that names it.
+    """
+    name = text(reading, node)
+    if node is None or not is_file_name(name):
+        return name
+    path = Path(node.file).parent / name
+    if not path.is_file():
+        reading.faults.append(node.fault(repr(name), f"a file; there is no {path}"))
+        return name
+    return parse_dataflow(reading, path) or name
 
 
 def _if_given(reading: Reading, node: Node | None) -> int | None:

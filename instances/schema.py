@@ -25,6 +25,8 @@ from instances.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from instances.dataflow import Dataflow
+
 __all__ = [
     "DRAM_MODES",
     "OPERATORS",
@@ -200,7 +202,8 @@ class Model:
 class ChipletType:
     """One kind of chiplet; see MODEL.md, Package.
 
-    `dataflow` names a dataflow family or a fixed template of the cost model.
+    `dataflow` is one of the user's own, or names one of the cost model, searched or
+    fixed.
     Energies are per MAC and per byte moved at L1 and L2 and over the NoC.
     `noc_bytes_per_cycle` is the bandwidth between L2 and the PE array. Energies
     that hold at the node `energies_at_nm` and a clock that holds at `clock_at_nm`
@@ -210,7 +213,7 @@ class ChipletType:
     """
 
     name: str
-    dataflow: str
+    dataflow: str | Dataflow
     num_pes: int
     l1_bytes_per_pe: int
     l2_bytes: int
@@ -226,6 +229,12 @@ class ChipletType:
     energies_at_nm: int | None = None
     clock_at_nm: int | None = None
     vector_lanes: int | None = None
+
+    @property
+    def dataflow_name(self) -> str:
+        """Name of the dataflow."""
+        flow = self.dataflow
+        return flow if isinstance(flow, str) else flow.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from instances.topology import interface_places
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instances.dataflow import Dataflow
     from instances.schema import Instance, Model
 
 
@@ -136,7 +137,7 @@ def with_interfaces(
     return replace(package, dram=dram)
 
 
-def with_types(package: Package, **changes: int | Fraction | str) -> Package:
+def with_types(package: Package, **changes: int | Fraction | str | Dataflow) -> Package:
     """Return the package with fields of all its chiplet types replaced.
 
     For instance ``with_types(package, noc_bytes_per_cycle=Fraction(128))``.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     "--dataflow",
     required=True,
     metavar="NAME",
-    help="MAESTRO's fixed kcp_ws, yxp_os, rs; searched ws, os, rs_searched.",
+    help="MAESTRO's fixed kcp_ws, yxp_os, rs; searched ws, os, rs_searched, tpu or a "
+    "file's path.",
 )
 @click.option("--pes", type=click.IntRange(1, 2**31 - 1), required=True)
 @click.option(

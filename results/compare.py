@@ -31,7 +31,7 @@ def package_facts(package: Package) -> dict[str, Any]:
     return {
         "package": package.name,
         "chiplets": [c.type for c in package.chiplets],
-        "dataflows": [kind.dataflow for kind in kinds],
+        "dataflows": [kind.dataflow_name for kind in kinds],
         "total_pes": sum(kind.num_pes for kind in kinds),
         "total_l2_bytes": sum(kind.l2_bytes for kind in kinds),
         "total_noc_bytes_per_cycle": float(sum(k.noc_bytes_per_cycle for k in kinds)),

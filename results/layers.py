@@ -12,6 +12,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +21,16 @@ from costmodel.build import accesses_of
 from costmodel.mapper import best_mappings
 from costmodel.nest import nest_of
 from costmodel.templates import TEMPLATES, Shapes, evaluate, least_pes
+from instances.dataflow import read_dataflow
 from instances.faults import Fault, InstanceError
+from instances.files import is_file_name
 from instances.schema import ChipletType, Layer, LoopBounds
 from results.text import clipped, columns, grouped, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from instances.dataflow import Dataflow
     from instances.readers.layers_csv import PlainLayer
 
 UNLIMITED = Fraction(2**53)
@@ -99,8 +103,8 @@ def cost_layers(
     ----------
     dataflow
         A fixed mapping of MAESTRO (``kcp_ws``, ``yxp_os``, ``rs``), or a searched
-        family: ``ws``, ``os``, ``rs_searched``, or what else the mapper knows. Of a
-        searched family the fastest mapping is taken.
+        family: ``ws``, ``os``, ``rs_searched``, what else the cost model knows, or the
+        path of a file. Of a searched family the fastest mapping is taken.
 
     Raises
     ------
@@ -111,7 +115,10 @@ def cost_layers(
     """
     if dataflow in TEMPLATES:
         return _fixed(layers, dataflow, hardware)
-    return _searched(layers, SEARCHED.get(dataflow, dataflow), hardware)
+    searched: str | Dataflow = SEARCHED.get(dataflow, dataflow)
+    if is_file_name(dataflow):
+        searched = read_dataflow(Path(dataflow))
+    return _searched(layers, searched, hardware)
 
 
 def _fixed(layers: Sequence[PlainLayer], template: str, hw: Hardware) -> list[Row]:
@@ -184,7 +191,9 @@ def _row(
     return Row(name, cycles, macs, float(energy), macs / (cycles * pes), *l1, *l2)
 
 
-def _searched(layers: Sequence[PlainLayer], dataflow: str, hw: Hardware) -> list[Row]:
+def _searched(
+    layers: Sequence[PlainLayer], dataflow: str | Dataflow, hw: Hardware
+) -> list[Row]:
     """Search the mappings of each layer; equal shapes once."""
     size = hw.element_bytes
     chiplet = ChipletType(
@@ -210,7 +219,7 @@ def _searched(layers: Sequence[PlainLayer], dataflow: str, hw: Hardware) -> list
             except ValueError as error:
                 # The hardware's or the name's fault, the same for every layer.
                 raise InstanceError(
-                    [Fault(f"dataflow {dataflow}", *_halves(error))]
+                    [Fault(f"dataflow {chiplet.dataflow_name}", *_halves(error))]
                 ) from error
         row = found[key]
         if row is None:

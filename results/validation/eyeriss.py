@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodel.families import read_dataflow
 from costmodel.mapper import best_mappings, mapping_of
 from costmodel.nest import laid, nest_of
 from costmodel.tiling import ORDERS, Case, tiled
 from instances.chiplet_types import packaged_types
+from instances.dataflow import read_dataflow
 from instances.models.alexnet import alexnet
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def chiplet() -> ChipletType:
     return replace(
         packaged_types()["eyeriss"],
         name="eyeriss-chip",
-        dataflow=str(DATAFLOW),
+        dataflow=read_dataflow(DATAFLOW),
         num_pes=PES,
         l1_bytes_per_pe=2 * SPAD_WORDS * ELEMENT_BYTES,
         l2_bytes=GLB_BYTES,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.mapper import best_mappings
 from instances.chiplet_types import packaged_types
+from instances.dataflow import read_dataflow
 from instances.models.resnet import resnet
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def chiplet(size: Size) -> ChipletType:
     return replace(
         packaged_types()["nvdla"],
         name=name,
-        dataflow=str(FOLDER / f"{name}.yaml"),
+        dataflow=read_dataflow(FOLDER / f"{name}.yaml"),
         num_pes=size.macs,
         l1_bytes_per_pe=L1_BYTES,
         l2_bytes=size.buffer_kib * 1024,

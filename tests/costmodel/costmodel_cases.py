@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
@@ -22,6 +23,9 @@ from instances.schema import (
     Tensor,
 )
 
+if TYPE_CHECKING:
+    from instances.dataflow import Dataflow
+
 BASE = ChipletType(
     name="ws",
     dataflow="ws",
@@ -36,12 +40,11 @@ BASE = ChipletType(
 )
 
 
-def chiplet(dataflow: str, **changes: object) -> ChipletType:
+def chiplet(dataflow: str | Dataflow, **changes: object) -> ChipletType:
     """A chiplet type; bandwidths may be integers."""
     speed = Fraction(changes.pop("noc_bytes_per_cycle", BASE.noc_bytes_per_cycle))
-    return replace(
-        BASE, name=dataflow, dataflow=dataflow, noc_bytes_per_cycle=speed, **changes
-    )
+    named = replace(BASE, dataflow=dataflow, noc_bytes_per_cycle=speed, **changes)
+    return replace(named, name=named.dataflow_name)
 
 
 def fastest(layer: Layer, kind: ChipletType, *more, **others) -> Mapping | None:

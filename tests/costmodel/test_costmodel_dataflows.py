@@ -8,15 +8,10 @@ import pytest
 from costmodel_cases import chiplet, conv, fastest, gemm, instance, single
 
 from costmodel.build import build_table
-from costmodel.families import (
-    FOLDER,
-    builtin_names,
-    dataflow_of,
-    read_dataflow,
-    staying,
-)
+from costmodel.families import FOLDER, builtin_names, dataflow_of
 from costmodel.mapper import best_mappings
 from costmodel.show import loop_nest
+from instances.dataflow import read_dataflow, staying
 from instances.faults import InstanceError
 from instances.schema import LoopBounds
 
@@ -136,9 +131,9 @@ def test_all_faults_in_one_error(tmp_path: Path) -> None:
 
 def test_no_file_and_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(InstanceError, match="No such file"):
-        dataflow_of(str(tmp_path / "none.yaml"))
+        read_dataflow(tmp_path / "none.yaml")
     with pytest.raises(InstanceError, match="expected YAML") as caught:
-        dataflow_of(str(written(tmp_path, "a: [")))
+        read_dataflow(written(tmp_path, "a: ["))
     assert len(caught.value.faults) == 1
     with pytest.raises(ValueError, match="got 'wss', expected one of os, rs, tpu, ws"):
         dataflow_of("wss")
@@ -147,12 +142,12 @@ def test_no_file_and_no_yaml(tmp_path: Path) -> None:
 def test_a_file_is_a_dataflow_of_a_table(tmp_path: Path) -> None:
     """4 rows on 4 PEs, of which the axis has 2: 8 weights in 4 folds, 16 cycles."""
     text = GOOD.replace("[k, c]", "[k, c]\n    pes: 2")
-    kind = chiplet(str(written(tmp_path, text)))
+    kind = chiplet(read_dataflow(written(tmp_path, text)))
     table = build_table(instance([kind], (single(gemm(4, 2, 4)),)), "0" * 64)
     modes = table.rows["m", "gemm", kind.name]
     assert modes[0].latency_ticks == 16
-    free = written(tmp_path, GOOD)
-    assert fastest(gemm(4, 2, 4), chiplet(str(free))).cycles == 8
+    free = read_dataflow(written(tmp_path, GOOD))
+    assert fastest(gemm(4, 2, 4), chiplet(free)).cycles == 8
 
 
 def test_systolic_array() -> None:
@@ -172,8 +167,8 @@ def test_systolic_array() -> None:
 def test_a_loop_on_two_axes(tmp_path: Path) -> None:
     """8 columns on 2 x 4 PEs: no axis holds them all, both together do."""
     axes = "[k]\n    pes: 2\n  - loops: [k]\n    pes: 4"
-    path = written(tmp_path, GOOD.replace("[k, c]", axes))
-    found = fastest(gemm(5, 8, 1), chiplet(str(path), num_pes=8))
+    flow = read_dataflow(written(tmp_path, GOOD.replace("[k, c]", axes)))
+    found = fastest(gemm(5, 8, 1), chiplet(flow, num_pes=8))
     assert found.split["k"] == 8
     assert found.cycles == 5
 

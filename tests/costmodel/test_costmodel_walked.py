@@ -11,10 +11,11 @@ import pytest
 from walker import Loops, Mapped, walk
 
 from costmodel.build import accesses_of
-from costmodel.families import Axis, Dataflow, dataflow_of
+from costmodel.families import dataflow_of
 from costmodel.mapper import Mapping, mapping_of
 from costmodel.nest import Arrays, Nest, laid, nest_of, searched
 from costmodel.tiling import ORDERS, Case, tiled, tilings
+from instances.dataflow import Axis, Dataflow
 from instances.schema import LoopBounds
 
 FAMILIES = [dataflow_of(name) for name in ("ws", "os", "rs", "tpu")]

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from costmodel.families import read_dataflow
+from instances.dataflow import read_dataflow
 from instances.models.alexnet import alexnet
 from instances.models.resnet import resnet
 from results import paper, validate
