@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instances.faults import Fault, InstanceError, check_integer, join, suggestion
+from instances.faults import (
+    Fault,
+    InstanceError,
+    check_integer,
+    join,
+    suggestion,
+    word_of,
+)
 from instances.fields import Reading, fields, integer, items, text
 from instances.files import read_tree
 
@@ -162,7 +169,7 @@ def _check_order(faults: list[Fault], dataflow: Dataflow, path: str) -> None:
         faults.append(Fault(here, f"no {missing}", "each of g k c y x once"))
     whole = sorted(order) == sorted(FOLDS)
     if dataflow.stays not in STAYS:
-        expected = suggestion(dataflow.stays, STAYS)
+        expected = word_of(dataflow.stays, STAYS)
         faults.append(Fault(join(path, "stays"), repr(dataflow.stays), expected))
     elif whole and dataflow.stays not in (able := staying(dataflow)):
         expected = f"{' or '.join(able)}, as the order is {' '.join(order)}"

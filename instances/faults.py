@@ -68,12 +68,19 @@ def join(path: str, key: str | int) -> str:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Say what was meant: the nearest known name, or the list of a few names."""
     names = list(known)
-    close = get_close_matches(name, names, n=1)
+    close = [entry for entry in names if entry.casefold() == name.casefold()]
+    close = close or get_close_matches(name, names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     if len(names) <= 12:
         return "one of " + ", ".join(repr(entry) for entry in names)
     return f"one of {len(names)} names, {names[0]!r} to {names[-1]!r}"
+
+
+def word_of(name: str, known: Iterable[str]) -> str:
+    """Say which words there are, or which one was meant: a whole expectation."""
+    said = suggestion(name, known)
+    return said if said.startswith("one of") else f"a known word: {said}"
 
 
 def check_integer(faults: list[Fault], path: str, value: object, least: int) -> None:
@@ -128,7 +135,7 @@ def check_choice(
 ) -> None:
     """Fault unless `value` is one of `choices`."""
     if value not in choices:
-        expected = suggestion(str(value), choices)
+        expected = word_of(str(value), choices)
         faults.append(Fault(path, repr(value), expected))
 
 

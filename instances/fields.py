@@ -73,15 +73,16 @@ def fields(
     Faults: not a mapping, unknown keys, required keys that are missing.
     """
     keys = KEYS[kind] if known is None else known
+    what = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     entries = mapping(reading, node)
     for key, entry in entries.items():
         if key not in keys:
-            expected = f"a key of a {kind}: {suggestion(key, keys)}"
+            expected = f"a key of {what}: {suggestion(key, keys)}"
             reading.faults.append(entry.fault("an unknown key", expected))
     if isinstance(node.value, dict):
         for key, required in keys.items():
             if required and key not in entries:
-                expected = f"the key {key!r} of a {kind}"
+                expected = f"the key {key!r} of {what}"
                 reading.faults.append(node.fault("nothing", expected))
     return {key: entry for key, entry in entries.items() if key in keys}
 

@@ -88,7 +88,8 @@ def parse_text(text: str, file: str) -> tuple[Node, list[Fault]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = None if mark is None else mark.line + 1
-        got = (error.problem or "a syntax error").replace("\n", " ")
+        reason = f" ({error.problem})".replace("\n", " ") if error.problem else ""
+        got = f"a syntax error{reason}"
         faults.append(Fault("", got, "YAML", file, line))
         return Node({}, "", file, line), faults
     except RecursionError:

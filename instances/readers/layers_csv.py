@@ -13,7 +13,7 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instances.faults import Fault, InstanceError, suggestion
+from instances.faults import Fault, InstanceError, suggestion, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,12 +125,17 @@ def read_layers(path: Path, *, input_sizes: bool = False) -> tuple[PlainLayer, .
     except OSError as error:
         fault = Fault("", f"{error.strerror}", "a file to read", file)
         raise InstanceError([fault]) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        fault = Fault("", "no UTF-8 text", "a CSV file in UTF-8", file)
+        raise InstanceError([fault]) from error
+    except csv.Error as error:
         raise InstanceError([Fault("", f"{error}", "a CSV file", file)]) from error
     if not rows:
         raise InstanceError([Fault("", "no header", "a list of layers", file)])
     faults: list[Fault] = []
     header, width = _header(rows[0], file, faults), len(rows[0][1])
+    if any(name not in header for name in REQUIRED):
+        raise InstanceError(faults)  # the lines would only say it again
     layers = [
         layer
         for line, row in rows[1:]
@@ -148,6 +153,9 @@ def _header(
 ) -> dict[str, int]:
     """Column of each known name; faults for the others, twice-given and missing."""
     line, cells = row
+    if len(cells) == 1 and ";" in cells[0]:
+        faults.append(Fault("header", "semicolons", "commas between cells", file, line))
+        return {}
     known = {name.casefold(): name for name in COLUMNS}
     found: dict[str, int] = {}
     for place, cell in enumerate(cells):
@@ -187,20 +195,21 @@ def _layer(
         fault("", f"{len(row)} cells", f"{width}, as the header has")
         return None
     kind = TYPES.get(cell("type").upper(), "")
-    if "type" in header and not kind:
-        fault("type", repr(cell("type")), suggestion(cell("type").upper(), TYPES))
-    if "name" in header and not cell("name"):
+    if not kind:
+        fault("type", repr(cell("type")), word_of(cell("type").upper(), TYPES))
+    if not cell("name"):
         fault("name", "nothing", "a name")
+    if not cell("name").isprintable():
+        fault("name", repr(cell("name")), "a name of one line")
     sizes: dict[str, int] = {}
     for column in SIZES:
         text = cell(column)
         optional = column in DEFAULT_ONE and (column not in "RS" or kind == "GEMM")
-        if not text and (optional or (column in REQUIRED and column not in header)):
-            sizes[column] = 1  # absent: a default, or a fault of the header already
-        elif not (text.isascii() and text.isdecimal()):
-            fault(column, repr(text) if text else "nothing", "an integer")
-        elif not 0 < int(text) < 2**31:
-            fault(column, text, "an integer from 1 to 2**31 - 1")
+        if not text and optional:
+            sizes[column] = 1
+        elif not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+            got = text if text.isdecimal() else repr(text)
+            fault(column, got if text else "nothing", "an integer from 1 to 2**31 - 1")
         else:
             sizes[column] = int(text)
     if len(faults) > before or not kind:

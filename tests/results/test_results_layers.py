@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from costmodel.families import FOLDER
 from results.cli import main
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT.parent / "shared" / "data" / "maestro-reference.csv"
 HEADER = "name,type,K,C,R,S,Y,X,stride,groups,batch\n"
 ARRAY = ("--pes", 256, "--noc-bandwidth", 64)
+WHOLE = "an integer from 1 to 2**31 - 1"
 
 
 @pytest.fixture
@@ -236,16 +238,84 @@ def test_all_faults_of_a_file_at_once(refused: Any) -> None:
         "layers.csv:3: name: got nothing, expected a name",
         "layers.csv:4: type: got 'POOL', expected one of 'CONV', 'DSCONV', 'GEMM', "
         "'GEMM_Y', 'GEMM_YX', 'FC'",
-        "layers.csv:5: K: got 0, expected an integer from 1 to 2**31 - 1",
-        "layers.csv:5: C: got 'x', expected an integer",
-        "layers.csv:5: X: got nothing, expected an integer",
-        "layers.csv:5: stride: got '-1', expected an integer",
-        "layers.csv:5: groups: got '1.5', expected an integer",
-        "layers.csv:6: S: got nothing, expected an integer",
+        f"layers.csv:5: K: got 0, expected {WHOLE}",
+        f"layers.csv:5: C: got 'x', expected {WHOLE}",
+        f"layers.csv:5: X: got nothing, expected {WHOLE}",
+        f"layers.csv:5: stride: got '-1', expected {WHOLE}",
+        f"layers.csv:5: groups: got '1.5', expected {WHOLE}",
+        f"layers.csv:6: S: got nothing, expected {WHOLE}",
         "layers.csv:7: K: got 7, expected 1 or C = 5 of a depthwise layer",
         "layers.csv:7: groups: got 2, expected 1 or C = 5 of a depthwise layer",
         "layers.csv:8: got 8 cells, expected 11, as the header has",
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_marks_and_line_ends_do_not_matter(
+    chipsched: Any, tmp_path: Path, mark: str, end: str
+) -> None:
+    lines = HEADER + "a,CONV,4,5,3,3,9,9,1,1,1\n\nb,FC,20,30,,,1,1,,,\n"
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_bytes(lines.encode())
+    other.write_bytes((mark + lines.replace("\n", end)).encode())
+    array = ("--dataflow", "rs", *ARRAY, "--json")
+    assert chipsched("layers", one, *array) == chipsched("layers", other, *array)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", ": got no header, expected a list of layers"),
+        (b"\xef\xbb\xbf", ": got no header, expected a list of layers"),
+        (HEADER.encode(), ": got a header alone, expected at least one layer"),
+        (
+            HEADER.replace(",", ";").encode() + b"a;CONV;4;5;3;3;9;9;1;1;1\n",
+            ":1: header: got semicolons, expected commas between cells",
+        ),
+        (
+            HEADER.encode("utf-16"),
+            ": got no UTF-8 text, expected a CSV file in UTF-8",
+        ),
+        (
+            HEADER.encode() + b"a,COMV,4,5,3,3,9,9,1,1,1\n",
+            ":2: type: got 'COMV', expected a known word: did you mean 'CONV'?",
+        ),
+        (
+            HEADER.encode() + b'"a\nb",CONV,4,5,3,3,9,9,1,1,1\n',
+            r":3: name: got 'a\nb', expected a name of one line",
+        ),
+        (
+            HEADER.encode() + b"a,CONV,99999999999999999999,5,3,3,9,9,1,1,1\n",
+            ":2: K: got 99999999999999999999, expected an integer from 1 to 2**31 - 1",
+        ),
+    ],
+)
+def test_files_of_another_kind(
+    chipsched: Any, tmp_path: Path, text: bytes, expected: str
+) -> None:
+    """One fault each, not one for every column and line."""
+    path = tmp_path / "layers.csv"
+    path.write_bytes(text)
+    code, out, err = chipsched("layers", path, "--dataflow", "rs", *ARRAY)
+    assert (code, out) == (1, "")
+    assert err.removeprefix("Error: ").splitlines() == [f"{path}{expected}"]
+
+
+@pytest.mark.parametrize("name", ["flow.yaml", "none/flow.yaml", "wss"])
+def test_a_dataflow_of_a_file(chipsched: Any, tmp_path: Path, name: str) -> None:
+    """The path is the caller's; a file like a built-in one costs the same."""
+    path = tmp_path / "layers.csv"
+    path.write_text(HEADER + "a,CONV,4,5,3,3,9,9,1,1,1\n")
+    (tmp_path / "flow.yaml").write_text((FOLDER / "ws.yaml").read_text())
+    given = str(tmp_path / name) if name != "wss" else name
+    code, out, err = chipsched("layers", path, "--dataflow", given, *ARRAY, "--json")
+    if name == "flow.yaml":
+        ws = chipsched("layers", path, "--dataflow", "ws", *ARRAY, "--json")
+        assert (code, out, err) == ws
+    else:
+        assert (code, out) == (1, "")
+        assert "No such file" in err or "got 'wss', expected one of os, rs," in err
 
 
 def test_faults_of_the_header_and_of_the_lines(refused: Any) -> None:
