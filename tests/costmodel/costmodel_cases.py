@@ -101,7 +101,7 @@ def single(layer: Layer, samples: int = 1, mini_batches: int = 1) -> Model:
 
 
 @st.composite
-def layers(draw: st.DrawFn) -> Layer:
+def layers(draw: st.DrawFn, dilated: bool = True) -> Layer:
     """Convolutions (grouped and depthwise too), matrix products, attention."""
     kind = draw(st.sampled_from(("conv", "gemm", "depthwise", "matmul", "grouped")))
     size = st.integers(1, 40)
@@ -127,6 +127,7 @@ def layers(draw: st.DrawFn) -> Layer:
         s=s,
         stride=draw(st.integers(1, 3)),
         groups=groups,
+        dilation=draw(st.integers(1, 2)) if dilated else 1,
     )
     return conv(bounds)
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
+import pytest
 from costmodel_cases import chiplet, chiplets, fastest, gemm, instance, layers, single
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from costmodel.build import build_table
 from costmodel.energy import energy_pj
-from costmodel.families import dataflow_of
+from costmodel.families import FIXED, dataflow_of
 from costmodel.mapper import BUDGETS, GOALS, best_mappings
 from costmodel.nest import nest_of, searched
 from costmodel.roofline import compulsory_elements, least_cycles
 from costmodel.tiling import Case, costs, least, tilings
 
 laws = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+some_laws = settings(laws, max_examples=40)
 few_laws = settings(laws, max_examples=25)
 
 
-def cycles(layer, kind, samples: int = 1) -> int:
+def cycles(layer, kind, samples: int = 1) -> float:
+    """Of the fastest mapping; infinite where the layer does not fit."""
     found = fastest(layer, kind, samples)
-    assume(found is not None)
-    return found.cycles
+    return inf if found is None else found.cycles
 
 
 @laws
@@ -37,11 +40,11 @@ def test_never_better_than_the_roofline(layer, kind, samples) -> None:
 
 
 @laws
-@given(layers(), chiplets())
-def test_compulsory_bytes_cross_the_noc(layer, kind) -> None:
+@given(layers(), chiplets(), st.integers(1, 4))
+def test_compulsory_bytes_cross_the_noc(layer, kind, samples) -> None:
     """Every operand at least once; nothing is fetched less than once."""
-    inputs, weights, outputs = compulsory_elements(layer)
-    for found in best_mappings(layer, kind):
+    inputs, weights, outputs = compulsory_elements(layer, samples)
+    for found in best_mappings(layer, kind, samples):
         if found is not None:
             assert found.noc_in >= inputs
             assert found.noc_w >= weights
@@ -50,32 +53,38 @@ def test_compulsory_bytes_cross_the_noc(layer, kind) -> None:
             assert found.noc_down >= 0
 
 
-@laws
-@given(layers(), chiplets(), st.integers(1, 500))
-def test_more_pes_never_hurt(layer, kind, more) -> None:
-    bigger = replace(kind, num_pes=kind.num_pes + more)
-    assert cycles(layer, bigger) <= cycles(layer, kind)
+MORE = {
+    "num_pes": st.integers(1, 500),
+    "noc_bytes_per_cycle": st.integers(1, 100),
+    "l2_bytes": st.integers(1, 1 << 16),
+    "l1_bytes_per_pe": st.integers(1, 2048),
+}
+
+
+def more_of(draw, kind, what):
+    """The chiplet type with more of one thing."""
+    return replace(kind, **{what: getattr(kind, what) + draw(MORE[what])})
+
+
+@pytest.mark.parametrize("what", MORE)
+@some_laws
+@given(layers(), chiplets(), st.integers(1, 3), st.data())
+def test_more_never_hurts(what, layer, kind, samples, data) -> None:
+    """Of PEs, bandwidth, L2, L1; and what fits before fits with more."""
+    bigger = more_of(data.draw, kind, what)
+    assert cycles(layer, bigger, samples) <= cycles(layer, kind, samples)
 
 
 @laws
-@given(layers(), chiplets(), st.integers(1, 100))
-def test_more_bandwidth_never_hurts(layer, kind, more) -> None:
-    bigger = replace(kind, noc_bytes_per_cycle=kind.noc_bytes_per_cycle + more)
-    assert cycles(layer, bigger) <= cycles(layer, kind)
-
-
-@laws
-@given(layers(), chiplets(), st.integers(1, 1 << 16))
-def test_more_l2_never_hurts(layer, kind, more) -> None:
-    bigger = replace(kind, l2_bytes=kind.l2_bytes + more)
-    assert cycles(layer, bigger) <= cycles(layer, kind)
-
-
-@laws
-@given(layers(), chiplets(), st.integers(1, 2048))
-def test_more_l1_never_hurts(layer, kind, more) -> None:
-    bigger = replace(kind, l1_bytes_per_pe=kind.l1_bytes_per_pe + more)
-    assert cycles(layer, bigger) <= cycles(layer, kind)
+@given(layers(dilated=False), chiplets(tuple(FIXED)), st.integers(2, 6))
+def test_fixed_mappings_obey_the_laws_too(layer, kind, samples) -> None:
+    """The roofline (A8), and samples one after the other (A7)."""
+    kind = replace(kind, num_pes=kind.num_pes + 64)  # a cluster of each
+    one = fastest(layer, kind)
+    more = fastest(layer, kind, samples)
+    assume(one is not None and more is not None)
+    assert one.cycles >= least_cycles(layer, kind)
+    assert least_cycles(layer, kind, samples) <= more.cycles <= samples * one.cycles
 
 
 def everything(layer, kind, samples):
@@ -144,6 +153,7 @@ def test_each_goal_is_the_best_at_it(layer, kind) -> None:
 @laws
 @given(layers(), chiplets(), st.integers(2, 9))
 def test_a_mini_batch_costs_at_most_its_samples(layer, kind, samples) -> None:
+    """And where one sample fits, all do."""
     assert cycles(layer, kind, samples) <= samples * cycles(layer, kind)
 
 

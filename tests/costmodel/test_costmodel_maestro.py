@@ -11,7 +11,7 @@ import pytest
 from costmodel.templates import Shapes, evaluate
 from tests.costmodel.maestro_scalar import TEMPLATES, Layer, Walk
 
-LAYERS = 2500
+LAYERS = [600, pytest.param(2500, marks=pytest.mark.long)]
 FIELDS = ("cycles", "in_reads", "weight_reads", "out_writes")
 PES = (64, 72, 100, 168, 256, 300, 512, 1000, 1024, 4096, 16384)
 BANDWIDTHS = (1, 2, 3, 7, 14, 32, 50, 64, 100, 256, 1000, 10**4, 10**6)
@@ -51,11 +51,12 @@ def both(
     return got, TEMPLATES[template](layer, pes, bandwidth)
 
 
+@pytest.mark.parametrize("layers", LAYERS)
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_random_layers(template: str) -> None:
+def test_random_layers(template: str, layers: int) -> None:
     rng = random.Random(2024)
     compared = 0
-    for _ in range(LAYERS):
+    for _ in range(layers):
         layer, pes = random_layer(rng), rng.choice(PES)
         bandwidth = Fraction(rng.choice(BANDWIDTHS + FRACTIONS))
         got, walk = both(template, layer, pes, bandwidth)
@@ -68,7 +69,7 @@ def test_random_layers(template: str) -> None:
         expected = {name: getattr(walk, name) for name in FIELDS}
         assert got == expected, f"{layer} on {pes} PEs at {bandwidth}"
         compared += 1
-    assert compared > 0.95 * LAYERS
+    assert compared > 0.95 * layers
 
 
 @pytest.mark.parametrize(

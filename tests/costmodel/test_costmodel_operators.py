@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from costmodel_cases import chiplet, instance
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel.operators
@@ -249,6 +249,54 @@ def test_laws(layer: Layer, pes: int, bandwidth: int, reads: int) -> None:
         assert found.ws_bytes == size * base.ws_bytes
         assert found.operations == base.operations
         assert found.accesses == {n: size * v for n, v in base.accesses.items()}
+
+
+MORE = ("num_pes", "noc_bytes_per_cycle", "l2_bytes", "l1_bytes_per_pe")
+
+
+@settings(derandomize=True, database=None)
+@given(
+    vector_layers(),
+    st.integers(1, 300),
+    st.integers(1, 50),
+    st.integers(1, 2000),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(2, 5),
+    st.sampled_from(MORE),
+)
+def test_more_never_hurts_nor_do_samples_together(
+    layer: Layer,
+    pes: int,
+    bandwidth: int,
+    l2_bytes: int,
+    l1_bytes: int,
+    reads: int,
+    samples: int,
+    what: str,
+) -> None:
+    """Every operator, tight memories too: cycles and every access."""
+    kind = chiplet(
+        "ws",
+        num_pes=pes,
+        noc_bytes_per_cycle=bandwidth,
+        l2_bytes=l2_bytes,
+        l1_bytes_per_pe=l1_bytes,
+    )
+    one = vector_mapping(layer, kind, 1, 1, reads)
+    together = vector_mapping(layer, kind, samples, 1, reads)
+    bigger = replace(kind, **{what: getattr(kind, what) + 7})
+    more = vector_mapping(layer, bigger, 1, 1, reads)
+    assert (one is None) == (together is None)
+    if one is None:
+        return
+    assert more is not None
+    assert more.cycles <= one.cycles
+    assert more.accesses["noc/input"] <= one.accesses["noc/input"]
+    assert together.cycles <= samples * one.cycles
+    assert one.ws_bytes <= l2_bytes
+    for name, amount in one.accesses.items():
+        assert amount <= together.accesses[name] <= samples * amount
 
 
 def test_rows_of_the_table() -> None:

@@ -174,9 +174,20 @@ def test_split_and_held_of_any_size_are_as_walked() -> None:
         compare(mapping_of(case_of(nest, one), array, tile, order))
 
 
-def test_all_mappings_of_a_layer_are_as_walked() -> None:
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        LoopBounds(k=2, c=2, oy=2, ox=2, r=2, s=1, stride=2),
+        pytest.param(
+            LoopBounds(k=4, c=2, oy=3, ox=2, r=2, s=1, stride=2),
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=["2 filters", "4 filters"],
+)
+def test_all_mappings_of_a_layer_are_as_walked(bounds: LoopBounds) -> None:
     """Every tiling in every order of every array mapping of one small layer."""
-    nest = nest_of(LoopBounds(k=4, c=2, oy=3, ox=2, r=2, s=1, stride=2), 2, True)
+    nest = nest_of(bounds, 2, True)
     for flow in FAMILIES[:3]:
         arrays = searched(flow, nest, 8, 40)
         count = 0
