@@ -23,21 +23,26 @@ FOLDER = Path(__file__).parent / "paper"
 PAGE = "validation.md"
 
 
-def costed() -> tuple[list[eyeriss.Row], list[nvdla.Costed]]:
-    """Cost both comparisons anew."""
-    return eyeriss.rows(), nvdla.costed()
+def costed() -> tuple[list[eyeriss.Row], list[nvdla.Costed], list[nvdla.Costed]]:
+    """Cost both comparisons anew; NVDLA also with the mapper's own tilings."""
+    return eyeriss.rows(), nvdla.costed(), nvdla.costed(by_primer=False)
 
 
-def tables_of(layers: list[eyeriss.Row], sizes: list[nvdla.Costed]) -> dict[str, Table]:
+def tables_of(
+    layers: list[eyeriss.Row], sizes: list[nvdla.Costed], own: list[nvdla.Costed]
+) -> dict[str, Table]:
     """Return both tables, by the names of their files."""
     return {
         "validation-eyeriss": tables.eyeriss_table(layers),
-        "validation-nvdla": tables.nvdla_table(sizes),
+        "validation-nvdla": tables.nvdla_table(sizes, own),
     }
 
 
 def texts(
-    page: str, layers: list[eyeriss.Row], sizes: list[nvdla.Costed]
+    page: str,
+    layers: list[eyeriss.Row],
+    sizes: list[nvdla.Costed],
+    own: list[nvdla.Costed],
 ) -> dict[str, str]:
     """Return file name -> text: the page with its tables, CSV, LaTeX.
 
@@ -48,9 +53,9 @@ def texts(
     """
     found = {
         "validation-eyeriss.csv": tables.eyeriss_csv(layers),
-        "validation-nvdla.csv": tables.nvdla_csv(sizes),
+        "validation-nvdla.csv": tables.nvdla_csv(sizes, own),
     }
-    for name, table in tables_of(layers, sizes).items():
+    for name, table in tables_of(layers, sizes, own).items():
         page = between(page, name.removeprefix("validation-"), markdown(table))
         found[f"{name}.tex"] = latex(table)
     return {PAGE: page, **found}

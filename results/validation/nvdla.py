@@ -14,6 +14,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from costmodel.build import operands
 from costmodel.mapper import best_mappings
 from instances.chiplet_types import packaged_types
 from instances.dataflow import read_dataflow
@@ -103,8 +104,15 @@ class Costed:
         return self.frames_per_s(rule) / self.size.frames_per_s - 1
 
 
-def costed() -> list[Costed]:
-    """Cost ResNet-50 on every size; each layer by its fastest mode."""
+def costed(*, by_primer: bool = True) -> list[Costed]:
+    """Cost ResNet-50 on every size; each layer by its fastest mode.
+
+    Parameters
+    ----------
+    by_primer
+        Bytes of DRAM by the primer's passes (`passes`); else those of the mapper's
+        own tilings.
+    """
     model = resnet(50)
     found = []
     for size in SIZES:
@@ -116,6 +124,13 @@ def costed() -> list[Costed]:
             if key not in seen:
                 least = sum(u.bytes for u in read) + layer.weight_bytes
                 seen[key] = _fastest(size, chip, layer, len(read) - 1, least)
+                if by_primer:
+                    over = operands(layer, read)[0]
+                    assert layer.bounds is not None
+                    assert over is not None
+                    again = (passes(size, layer) - 1) * over.bytes
+                    moved = least + again + layer.bounds.outputs
+                    seen[key] = seen[key][0], moved
             layers.append(seen[key])
         found.append(Costed(size, tuple(layers)))
     return found
@@ -137,6 +152,27 @@ def chiplet(size: Size) -> ChipletType:
         noc_bytes_per_cycle=NO_LIMIT,
         clock_mhz=Fraction(CLOCK_MHZ),
     )
+
+
+def passes(size: Size, layer: Layer) -> int:
+    """How often a layer's input is read: once for each bufferful of weights.
+
+    The primer ("What are the number of MAC units, and the required memory
+    bandwidth?"): a buffer that cannot hold the support region of the input and all
+    weights takes several passes, and every pass reads the input; with a fourth of the
+    weights, four. The support region is as many rows of the input as the filter has.
+
+    Raises
+    ------
+    ValueError
+        If the support region alone exceeds the buffer.
+    """
+    b = layer.bounds
+    assert b is not None
+    room = size.buffer_kib * 1024 - b.c * b.r * b.columns_in
+    if room <= 0:
+        raise ValueError(f"layer {layer.name}: its support region exceeds the buffer")
+    return -(-layer.weight_bytes // room)
 
 
 def _fastest(

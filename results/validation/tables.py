@@ -49,9 +49,16 @@ def _table(caption: str, header: Sequence[str], rows: Sequence[tuple[str, ...]],
     return Table(caption, tuple(columns), tuple(rows), tuple(notes))
 
 
-def nvdla_table(found: Sequence[Costed]) -> Table:
-    """Return the table of NVDLA's sizes and what was fitted on which."""
+def nvdla_table(found: Sequence[Costed], own: Sequence[Costed]) -> Table:
+    """Return the table of NVDLA's sizes and what was fitted on which.
+
+    Parameters
+    ----------
+    found, own
+        With the primer's DRAM traffic, and with that of the mapper's own tilings.
+    """
     exposed, efficient = _rules(found)
+    fitted = _rules(own)
     header = (
         "MACs",
         "published fps",
@@ -59,24 +66,28 @@ def nvdla_table(found: Sequence[Costed]) -> Table:
         "nothing hidden",
         f"{100 * exposed.exposed:.0f} % exposed (fitted)",
         f"DRAM at {100 * efficient.efficiency:.0f} % (fitted)",
+        "own tilings, all hidden",
+        f"own tilings, {100 * fitted[0].exposed:.0f} % exposed (fitted)",
+        f"own tilings, DRAM at {100 * fitted[1].efficiency:.0f} % (fitted)",
         "role",
     )
     rules = (nvdla.PRIMER, nvdla.NO_OVERLAP, exposed, efficient)
+    own_rules = (nvdla.PRIMER, *fitted)
     rows = []
-    for one in found:
-        cells = [
-            f"{one.frames_per_s(rule):.3g} ({signed(one.error(rule))})"
-            for rule in rules
-        ]
+    for one, other in zip(found, own, strict=True):
+        both = [(one, rule) for rule in rules] + [(other, rule) for rule in own_rules]
+        cells = [f"{x.frames_per_s(r):.3g} ({signed(x.error(r))})" for x, r in both]
         size = one.size
         rows.append((str(size.macs), f"{size.frames_per_s:g}", *cells, _role(one)))
-    of = nvdla.counted(found)
-    means = (share(nvdla.mean(of, rule)) for rule in rules)
-    worsts = (share(nvdla.worst(of, rule)) for rule in rules)
+    of, of_own = nvdla.counted(found), nvdla.counted(own)
+    pairs = [(of, rule) for rule in rules] + [(of_own, rule) for rule in own_rules]
+    means = (share(nvdla.mean(sizes, rule)) for sizes, rule in pairs)
+    worsts = (share(nvdla.worst(sizes, rule)) for sizes, rule in pairs)
     rows.append(("mean of the six", NONE, *means, NONE))
     rows.append(("largest of the six", NONE, *worsts, NONE))
     caption = "NVDLA's own estimates for ResNet-50 in frames per second, and ours."
-    return _table(caption, header, rows, _nvdla_notes(found, exposed, efficient))
+    notes = [*_nvdla_notes(found, exposed, efficient), _nvdla_own(own)]
+    return _table(caption, header, rows, notes)
 
 
 def _rules(found: Sequence[Costed]) -> tuple[Rule, Rule]:
@@ -132,19 +143,36 @@ def _nvdla_notes(found: Sequence[Costed], exposed: Rule, efficient: Rule) -> lis
     return lines
 
 
-def nvdla_csv(found: Sequence[Costed]) -> str:
+def _nvdla_own(own: Sequence[Costed]) -> str:
+    """The same aims with the traffic of the mapper's own tilings."""
+    of, parts = nvdla.counted(own), []
+    for name, rule in zip(
+        ("exposed share", "DRAM efficiency"), _rules(own), strict=True
+    ):
+        mean, largest = nvdla.mean(of, rule), nvdla.worst(of, rule)
+        parts.append(
+            f"{name}: largest {share(largest)} ({verdict(largest, MOST)}), "
+            f"mean {share(mean)} ({verdict(mean, MEAN)})"
+        )
+    return f"with the mapper's own tilings: {'; '.join(parts)}"
+
+
+def nvdla_csv(found: Sequence[Costed], own: Sequence[Costed]) -> str:
     """Return the same sizes with what the figures were made of."""
     exposed, efficient = _rules(found)
+    own_exposed, own_efficient = _rules(own)
     header = (
         "macs,atomic_c,atomic_k,buffer_kib,dram_gb_s,role,published_fps,mac_ms,"
         "dram_mb,hidden_fps,nothing_hidden_fps,exposed_share,exposed_fps,"
-        "dram_efficiency,efficient_fps"
+        "dram_efficiency,efficient_fps,own_dram_mb,own_hidden_fps,own_exposed_share,"
+        "own_exposed_fps,own_dram_efficiency,own_efficient_fps"
     )
     rows = []
-    for one in found:
+    for one, other in zip(found, own, strict=True):
         size = one.size
         cycles = sum(layer[0] for layer in one.layers)
         moved = sum(layer[1] for layer in one.layers)
+        own_moved = sum(layer[1] for layer in other.layers)
         rows.append(
             [
                 str(size.macs),
@@ -155,6 +183,12 @@ def nvdla_csv(found: Sequence[Costed]) -> str:
                 f"{one.frames_per_s(nvdla.NO_OVERLAP):.3f}",
                 *(f"{exposed.exposed:g}", f"{one.frames_per_s(exposed):.3f}"),
                 *(f"{efficient.efficiency:g}", f"{one.frames_per_s(efficient):.3f}"),
+                f"{own_moved / 1e6:.3f}",
+                f"{other.frames_per_s(nvdla.PRIMER):.3f}",
+                f"{own_exposed.exposed:g}",
+                f"{other.frames_per_s(own_exposed):.3f}",
+                f"{own_efficient.efficiency:g}",
+                f"{other.frames_per_s(own_efficient):.3f}",
             ]
         )
     return _csv(header, rows)
