@@ -282,7 +282,7 @@ class Seen:
 
 
 def with_key(one: Point) -> Point:
-    key = one.key(Tables().sha256(one.instance))
+    key = one.key(Tables().sha256(one.instance, one.max_modes))
     return replace(one, about={"key": key})
 
 
