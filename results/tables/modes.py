@@ -10,7 +10,7 @@ from results.tables.table import Cell, Column, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PJ_PER_MJ = 1e9
+PJ_PER_UJ = 1e6
 KEYS = ("claim", "value", "bound", "instance_sha256", "table_sha256")
 COLUMNS = (
     Column("l2_bytes", "L2 per chiplet (bytes)", "count"),
@@ -19,18 +19,18 @@ COLUMNS = (
     Column("period_ticks", "period", "count"),
     Column("period_gap", "gap", "share"),
     Column("period_seconds", "seconds", "seconds"),
-    Column("energy_mj", "energy in mJ", "right"),
+    Column("energy_uj", "energy in µJ", "count"),
     Column("energy_gap", "gap", "share"),
     Column("energy_seconds", "seconds", "seconds"),
     *(Column(f"{side}_{key}") for side in ("period", "energy") for key in KEYS),
 )
 
 
-def _energy_mj(line: Line | None) -> Cell:
-    """Return the energy with three decimals, or why there is none."""
+def _energy_uj(line: Line | None) -> Cell:
+    """Return the energy in whole microjoules, or why there is none."""
     if line is None or line["energy_pj"] is None:
         return missing(line)
-    return f"{line['energy_pj'] / PJ_PER_MJ:.3f}"
+    return round(float(line["energy_pj"]) / PJ_PER_UJ)
 
 
 def _modes(line: Line) -> Cell:
@@ -57,7 +57,7 @@ def table(lines: Sequence[Line]) -> Table:
                 known(period, "period_ticks"),
                 gap(period),
                 known(period, "seconds"),
-                _energy_mj(energy),
+                _energy_uj(energy),
                 gap(energy),
                 known(energy, "seconds"),
                 *(known(side, key) for side in (period, energy) for key in KEYS),

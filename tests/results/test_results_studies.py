@@ -199,5 +199,5 @@ def test_the_table_of_modes_names_what_is_missing() -> None:
     made = modes_table.table([one, none])
     first, second = markdown(made).splitlines()[2:]
     assert first.split(" | ")[:4] == ["| 1 048 576", "2", "1 234", "not run"]
-    assert first.endswith("| 1.500 | 6.67 % | 3.2 |")
+    assert first.endswith("| 1 500 | 6.67 % | 3.2 |")
     assert second.endswith("| time limit | time limit | 3.2 |")
