@@ -109,7 +109,8 @@ def built_rows(
                 rows |= vector_rows(instance, model, layer)
                 continue
             tensors = [u for u in model.tensors if layer.name in u.consumers]
-            used = {u.name for u in operands(layer, tensors) if u is not None}
+            left, right = operands(layer, tensors)
+            used = {u.name for u in (*left, right) if u is not None}
             extra = len(tensors) - len(used)
             # What is held is read once a round: it pays with several mini-batches.
             hold = layer.weight_bytes > 0 and model.mini_batches > 1
@@ -148,6 +149,7 @@ def vector_rows(
 ) -> dict[Key, tuple[Mode, ...]]:
     """Price vector work on every type whose L2 suffices: one mode each."""
     reads = sum(layer.name in u.consumers for u in model.tensors)
+    reads -= max(len(layer.operands) - 1, 0)  # joined tensors are one input
     size = instance.bytes_per_element
     rows: dict[Key, tuple[Mode, ...]] = {}
     for name in sorted({chiplet.type for chiplet in instance.package.chiplets}):
@@ -265,8 +267,8 @@ def _mode(
     quanta = energy_pj(chiplet, nest.macs, accesses) * FJ_PER_PJ
     left, right = operands(layer, tensors)
     again = dict.fromkeys((u.name for u in tensors), 0)
-    if left is not None:
-        again[left.name] += _scaled(left.bytes, found.reread_in, nest.inputs)
+    for part in left:
+        again[part.name] += _scaled(part.bytes, found.reread_in, nest.inputs)
     rw_bytes = 0
     if layer.op != "matmul":
         rw_bytes = _scaled(layer.weight_bytes, found.reread_w, nest.weights)
@@ -317,11 +319,12 @@ def accesses_of(
 
 def operands(
     layer: Layer, tensors: list[Tensor]
-) -> tuple[Tensor | None, Tensor | None]:
+) -> tuple[list[Tensor], Tensor | None]:
     """Which input tensors are the operands of the loops (A13).
 
-    Those that the layer names, else the first of its inputs. The right operand only
-    for ``matmul``; one tensor alone is both.
+    Those that the layer names, else the first of its inputs: the left one, which
+    may be several joined tensors, and the right one, only of ``matmul``; one tensor
+    alone is both.
 
     Parameters
     ----------
@@ -329,10 +332,13 @@ def operands(
         Inputs of the layer in the model's order.
     """
     if not tensors:
-        return None, None
+        return [], None
     by_name = {u.name: u for u in tensors}
-    named = [by_name[name] for name in layer.operands] or tensors
-    return named[0], named[:2][-1] if layer.op == "matmul" else None
+    named = [by_name[name] for name in layer.operands]
+    if layer.op == "matmul":
+        named = named or tensors
+        return named[:1], named[:2][-1]
+    return named or tensors[:1], None
 
 
 def _scaled(whole: int, part: int, of: int) -> int:

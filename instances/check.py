@@ -23,6 +23,7 @@ from instances.faults import (
     join,
 )
 from instances.vocabulary import (
+    JOINING,
     OPERANDS,
     OPERATORS,
     POOLS,
@@ -115,7 +116,9 @@ def _check_operands(faults: list[Fault], layer: Layer, model: Model, path: str) 
     if not layer.operands:
         return
     here, count = join(path, "operands"), OPERANDS.get(layer.op, 0)
-    if len(layer.operands) != count:
+    if layer.op in JOINING:
+        check_unique(faults, here, layer.operands, None)
+    elif len(layer.operands) != count:
         expected = f"{count or 'none'} for {layer.op!r}"
         faults.append(Fault(here, str(len(layer.operands)), expected))
     reads = [u.name for u in model.tensors if layer.name in u.consumers]

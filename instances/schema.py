@@ -129,8 +129,9 @@ class Layer:
     weight_bytes
         W_l: read-only operand, the same for all samples; 0 for none.
     operands
-        Names of the tensors that the loops run over: one of ``conv`` and ``gemm``,
-        left and right of ``matmul``. Further inputs are added to the output.
+        Names of the tensors that the loops run over: one of ``conv``, ``gemm`` and
+        poolings, or several, joined along the channels; left and right of
+        ``matmul``. Further inputs are added to the output.
         Empty: the first ones that the layer reads, in the order of
         `Model.tensors`.
     """

@@ -6,6 +6,9 @@ OPERANDS = {"conv": 1, "gemm": 1, "matmul": 2}
 """Operators made of MACs -> how many of a layer's inputs their loops run over."""
 
 POOLS = ("max_pool", "average_pool")
+JOINING = ("conv", "gemm", *POOLS)
+"""Operators whose operand may be several tensors, joined along the channels."""
+
 SCALES = {"layer_norm": 2, "rms_norm": 1, "group_norm": 2, "batch_norm": 2}
 """Operators whose weights are numbers per channel -> how many (scale, shift)."""
 

@@ -185,13 +185,51 @@ def test_operands_are_said_by_the_layer() -> None:
     values, scores = Tensor("v", None, ("l",), 64), Tensor("s", "x", ("l",), 32)
     bounds = LoopBounds(k=8, c=4, oy=4, groups=2)
     plain = Layer("l", "matmul", bounds, 0)
-    assert operands(plain, [values, scores]) == (values, scores)
+    assert operands(plain, [values, scores]) == ([values], scores)
     said = replace(plain, operands=("s", "v"))
-    assert operands(said, [values, scores]) == (scores, values)
-    assert operands(plain, [values]) == (values, values)
-    assert operands(plain, []) == (None, None)
+    assert operands(said, [values, scores]) == ([scores], values)
+    assert operands(plain, [values]) == ([values], values)
+    assert operands(plain, []) == ([], None)
     gemm_of = Layer("l", "gemm", LoopBounds(k=4, c=4, oy=4), 16, ("s",))
-    assert operands(gemm_of, [values, scores]) == (scores, None)
+    assert operands(gemm_of, [values, scores]) == ([scores], None)
+    joined = replace(gemm_of, operands=("v", "s"))
+    assert operands(joined, [values, scores]) == ([values, scores], None)
+
+
+def halves(op: str, bounds: LoopBounds, weight_bytes: int) -> tuple[Model, Model]:
+    """A layer that reads one tensor of 4096 bytes, and one that reads it in two."""
+    out = Tensor("out", "p", (), bounds.outputs, output=True)
+    whole = (Tensor("a", None, ("p",), 4096), out)
+    parts = (Tensor("a", None, ("p",), 1024), Tensor("b", None, ("p",), 3072), out)
+    layer = Layer("p", op, bounds, weight_bytes)
+    return (
+        Model("m", (layer,), whole),
+        Model("m", (replace(layer, operands=("a", "b")),), parts),
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "bounds", "weight_bytes"),
+    [
+        ("gemm", LoopBounds(k=64, c=64, oy=64), 4096),
+        ("max_pool", LoopBounds(k=64, c=1, oy=4, ox=4, r=2, s=2, stride=2), 0),
+    ],
+)
+def test_joined_operands_cost_what_one_tensor_costs(
+    op: str, bounds: LoopBounds, weight_bytes: int
+) -> None:
+    """Two tensors joined along the channels; refetch goes by their bytes, 1 to 3."""
+    one, two = halves(op, bounds, weight_bytes)
+    chiplets = [chiplet("os", l2_bytes=1024)]
+    key = "m", "p", "os"
+    single = build_table(instance(chiplets, (one,)), SHA).rows[key]
+    joined = build_table(instance(chiplets, (two,)), SHA).rows[key]
+    for mode, other in zip(single, joined, strict=True):
+        assert replace(mode, ri_bytes={}) == replace(other, ri_bytes={})
+        if mode.ri_bytes:
+            assert 4 * other.ri_bytes["a"] == mode.ri_bytes["a"]
+            assert 4 * other.ri_bytes["b"] == 3 * mode.ri_bytes["a"]
+    assert op == "max_pool" or any(mode.ri_bytes for mode in single)
 
 
 def test_every_refetch_of_the_headline_is_booked_to_an_operand(

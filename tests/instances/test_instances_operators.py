@@ -200,6 +200,13 @@ def test_operands_are_read(tmp_path):
     assert twice.operands == ("b", "b")
 
 
+@pytest.mark.parametrize("op", ["conv", "gemm", "max_pool", "average_pool"])
+def test_joined_operands_are_read(tmp_path, op):
+    bounds = "bounds: {k: 1, c: 1, oy: 1}"
+    layer = read(tmp_path, f"op: {op}, operands: [b, a], {bounds}")
+    assert layer.operands == ("b", "a")
+
+
 @pytest.mark.parametrize(
     ("layer", "place", "got", "expected"),
     [
@@ -260,7 +267,7 @@ def test_faults_of_bounds(tmp_path, layer, place, got, expected):
 @pytest.mark.parametrize(
     ("layer", "place", "expected"),
     [
-        ("op: gemm, operands: [a, b]", "operands", "1 for 'gemm'"),
+        ("op: gemm, operands: [a, a]", "operands[1]", "a name that is not at"),
         ("op: matmul, operands: [a]", "operands", "2 for 'matmul'"),
         ("op: add, operands: [a]", "operands", "none for 'add'"),
         ("op: gemm, operands: [c]", "operands[0]", "a tensor read by 'l'"),
