@@ -317,9 +317,7 @@ def accesses_of(
     }
 
 
-def operands(
-    layer: Layer, tensors: list[Tensor]
-) -> tuple[list[Tensor], Tensor | None]:
+def operands(layer: Layer, tensors: list[Tensor]) -> tuple[list[Tensor], Tensor | None]:
     """Which input tensors are the operands of the loops (A13).
 
     Those that the layer names, else the first of its inputs: the left one, which

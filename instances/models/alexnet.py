@@ -78,10 +78,9 @@ def alexnet(
             groups=groups,
         )
         tensor = graph.layer(layer, "conv", bounds, [tensor])
-        if layer in POOLED and not fused:
+        if layer in POOLED:
             rows = POOLED[layer]
-            bounds = LoopBounds(k=k, c=1, oy=rows, ox=rows, r=3, s=3, stride=2)
-            tensor = graph.layer(f"{layer}.pool", "max_pool", bounds, [tensor])
+            [tensor] = graph.pool(f"{layer}.pool", "max_pool", k, rows, [tensor], 3, 2)
     for layer, (k, c) in HEAD.items():
         tensor = graph.layer(layer, "gemm", LoopBounds(k=k, c=c, oy=1), [tensor])
     return graph.finish(name, mini_batches, SOURCE)

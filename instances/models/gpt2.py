@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from instances.faults import Fault, InstanceError
 from instances.models.parts import Graph, require
+from instances.models.transformer import block, long_block
 from instances.schema import LoopBounds
 
 if TYPE_CHECKING:
@@ -95,9 +96,12 @@ def _body(graph: Graph, size: str, tokens: int, rows: int) -> tuple[str, int]:
         stream = graph.model_input("embedded", tokens * width)
     else:
         stream = _embedded(graph, tokens, width)
-    block = _block if graph.fused else _long_block
     for index in range(blocks):
-        stream = block(graph, f"h{index}", stream, tokens, width, heads)
+        name = f"h{index}"
+        if graph.fused:
+            stream = block(graph, name, stream, tokens, width, heads)
+        else:
+            stream = long_block(graph, name, stream, tokens, width, heads, True)
     if not graph.fused:
         bounds = LoopBounds(k=width, c=1, oy=rows)
         stream = graph.layer("ln_f", "layer_norm", bounds, [stream])
@@ -114,62 +118,3 @@ def _embedded(graph: Graph, tokens: int, width: int) -> str:
         for table, rows in (("wte", "token_rows"), ("wpe", "position_rows"))
     ]
     return graph.layer("embedded", "add", all_tokens, summands)
-
-
-def _block(
-    graph: Graph, name: str, stream: str, tokens: int, width: int, heads: int
-) -> str:
-    """Add one transformer block; returns the residual stream behind it."""
-    square = LoopBounds(k=width, c=width, oy=tokens)
-    scores, value = _scores(graph, name, stream, tokens, width, heads)
-    context = _context(graph, name, [scores, value], tokens, width, heads)
-    middle = graph.layer(f"{name}.proj", "gemm", square, [context, stream])
-    bounds = LoopBounds(k=4 * width, c=width, oy=tokens)
-    hidden = graph.layer(f"{name}.ff1", "gemm", bounds, [middle])
-    bounds = LoopBounds(k=width, c=4 * width, oy=tokens)
-    return graph.layer(f"{name}.ff2", "gemm", bounds, [hidden, middle])
-
-
-def _long_block(
-    graph: Graph, name: str, stream: str, tokens: int, width: int, heads: int
-) -> str:
-    """Add one block in which nothing is fused; returns the stream behind it."""
-
-    def vector(part: str, op: str, *reads: str, k: int = width, groups: int = 1) -> str:
-        bounds = LoopBounds(k=k, c=1, oy=tokens, groups=groups)
-        return graph.layer(f"{name}.{part}", op, bounds, reads)
-
-    square = LoopBounds(k=width, c=width, oy=tokens)
-    normed = vector("ln1", "layer_norm", stream)
-    scores, value = _scores(graph, name, normed, tokens, width, heads)
-    shares = vector("softmax", "softmax", scores, k=tokens, groups=heads)
-    context = _context(graph, name, [shares, value], tokens, width, heads)
-    middle = graph.layer(f"{name}.proj", "gemm", square, [context])
-    middle = vector("add1", "add", middle, stream)
-    normed = vector("ln2", "layer_norm", middle)
-    bounds = LoopBounds(k=4 * width, c=width, oy=tokens)
-    hidden = graph.layer(f"{name}.ff1", "gemm", bounds, [normed])
-    hidden = vector("gelu", "gelu", hidden, k=4 * width)
-    bounds = LoopBounds(k=width, c=4 * width, oy=tokens)
-    last = graph.layer(f"{name}.ff2", "gemm", bounds, [hidden])
-    return vector("add2", "add", last, middle)
-
-
-def _scores(
-    graph: Graph, name: str, reads: str, tokens: int, width: int, heads: int
-) -> tuple[str, str]:
-    """Add q, k, v and the scores; returns scores and values."""
-    square = LoopBounds(k=width, c=width, oy=tokens)
-    query, key, value = (
-        graph.layer(f"{name}.{part}", "gemm", square, [reads]) for part in "qkv"
-    )
-    bounds = LoopBounds(k=tokens, c=width // heads, oy=tokens, groups=heads)
-    return graph.layer(f"{name}.scores", "matmul", bounds, [query, key]), value
-
-
-def _context(
-    graph: Graph, name: str, reads: list[str], tokens: int, width: int, heads: int
-) -> str:
-    """Add the product of scores and values."""
-    bounds = LoopBounds(k=width // heads, c=tokens, oy=tokens, groups=heads)
-    return graph.layer(f"{name}.context", "matmul", bounds, reads)

@@ -11,14 +11,17 @@ from instances.faults import (
     check_flag,
     check_integer,
 )
-from instances.schema import Layer, Model, Tensor
+from instances.schema import Layer, LoopBounds, Model, Tensor
 from instances.shapes import weight_elements
 from instances.vocabulary import OPERANDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from instances.schema import LoopBounds
+
+def halved(size: int) -> int:
+    """Rows behind stride 2 where the padding lets none be lost: ⌈size/2⌉."""
+    return (size + 1) // 2
 
 
 def require(
@@ -86,6 +89,7 @@ class Graph:
         op: str,
         bounds: LoopBounds,
         reads: Sequence[str],
+        joined: int = 1,
     ) -> str:
         """Add a layer and its output tensor, which has the layer's name.
 
@@ -93,6 +97,8 @@ class Graph:
         ----------
         reads
             Tensors that exist already, the operands of the loops first.
+        joined
+            How many of the first `reads` are one operand, joined along the channels.
 
         Returns
         -------
@@ -100,11 +106,51 @@ class Graph:
             The name of the output tensor.
         """
         weights = weight_elements(op, bounds) * self._bytes
-        operands = tuple(reads[: OPERANDS.get(op, 0)])
+        count = joined if joined > 1 else OPERANDS.get(op, 0)
+        operands = tuple(reads[:count])
         self._layers.append(Layer(name, op, bounds, weights, operands))
         for tensor in reads:
             self._readers[tensor].append(name)
         return self._tensor(name, name, bounds.outputs)
+
+    def conv(
+        self,
+        name: str,
+        k: int,
+        c: int,
+        size: int,
+        reads: Sequence[str],
+        kernel: int = 1,
+        stride: int = 1,
+        joined: int = 1,
+    ) -> str:
+        """Add a convolution with `size` rows and columns of output."""
+        bounds = LoopBounds(k, c, size, size, kernel, kernel, stride)
+        return self.layer(name, "conv", bounds, reads, joined)
+
+    def pool(
+        self,
+        name: str,
+        op: str,
+        k: int,
+        size: int,
+        reads: Sequence[str],
+        kernel: int,
+        stride: int,
+    ) -> list[str]:
+        """Add a pooling with `size` rows and columns of output, unless fused.
+
+        Fused, whoever reads the pooled tensor reads `reads` (I6).
+
+        Returns
+        -------
+        list of str
+            What the next layer reads: the pooled tensor, or `reads`.
+        """
+        if self.fused:
+            return list(reads)
+        bounds = LoopBounds(k, 1, size, size, kernel, kernel, stride)
+        return [self.layer(name, op, bounds, reads, len(reads))]
 
     def finish(self, name: str, mini_batches: int, source: str) -> Model:
         """Return the model; tensors that nobody reads are its outputs."""

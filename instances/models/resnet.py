@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instances.faults import Fault, InstanceError
-from instances.models.parts import Graph, require
+from instances.models.parts import Graph, halved, require
 from instances.schema import LoopBounds
 
 if TYPE_CHECKING:
@@ -76,16 +76,12 @@ def resnet(
     counts, bottleneck = BLOCKS[depth]
     graph = Graph(samples, bytes_per_element, fused)
     tensor = graph.model_input("image", 3 * image * image)
-    size = _halved(image)
-    tensor = _conv(graph, "conv1", 64, 3, size, [tensor], kernel=7, stride=2)
-    size = _halved(size)
-    if not fused:
-        bounds = LoopBounds(k=64, c=1, oy=size, ox=size, r=3, s=3, stride=2)
-        tensor = graph.layer("maxpool", "max_pool", bounds, [tensor])
+    size = halved(image)
+    tensor = graph.conv("conv1", 64, 3, size, [tensor], kernel=7, stride=2)
+    size = halved(size)
+    [tensor] = graph.pool("maxpool", "max_pool", 64, size, [tensor], 3, 2)
     tensor, channels, size = _groups(graph, tensor, size, counts, bottleneck)
-    if not fused:
-        bounds = LoopBounds(k=channels, c=1, oy=1, r=size, s=size)
-        tensor = graph.layer("avgpool", "average_pool", bounds, [tensor])
+    [tensor] = graph.pool("avgpool", "average_pool", channels, 1, [tensor], size, 1)
     graph.layer("fc", "gemm", LoopBounds(k=CLASSES, c=channels, oy=1), [tensor])
     return graph.finish(name, mini_batches, SOURCE)
 
@@ -102,29 +98,9 @@ def _groups(
             width = 64 << group
             block = _bottleneck if bottleneck else _basic
             tensor = block(graph, path, tensor, channels, width, size, stride)
-            size = size if stride == 1 else _halved(size)
+            size = size if stride == 1 else halved(size)
             channels = 4 * width if bottleneck else width
     return tensor, channels, size
-
-
-def _halved(size: int) -> int:
-    """Rows after a layer of stride 2 with the padding used here: ⌈size/2⌉."""
-    return (size + 1) // 2
-
-
-def _conv(
-    graph: Graph,
-    name: str,
-    k: int,
-    c: int,
-    size: int,
-    reads: Sequence[str],
-    kernel: int = 1,
-    stride: int = 1,
-) -> str:
-    """Add a convolution with `size` rows and columns of output."""
-    bounds = LoopBounds(k=k, c=c, oy=size, ox=size, r=kernel, s=kernel, stride=stride)
-    return graph.layer(name, "conv", bounds, reads)
 
 
 def _shortcut(
@@ -133,16 +109,16 @@ def _shortcut(
     """Add the projection if shapes differ; returns the shortcut's tensor."""
     if c == k and stride == 1:
         return tensor
-    return _conv(graph, f"{path}.downsample", k, c, size, [tensor], stride=stride)
+    return graph.conv(f"{path}.downsample", k, c, size, [tensor], stride=stride)
 
 
 def _bottleneck(
     graph: Graph, path: str, tensor: str, c: int, width: int, size: int, stride: int
 ) -> str:
     """Add a block of 1x1, 3x3, 1x1; `size` is that of its input."""
-    end = size if stride == 1 else _halved(size)
-    first = _conv(graph, f"{path}.conv1", width, c, size, [tensor])
-    second = _conv(graph, f"{path}.conv2", width, width, end, [first], 3, stride)
+    end = size if stride == 1 else halved(size)
+    first = graph.conv(f"{path}.conv1", width, c, size, [tensor])
+    second = graph.conv(f"{path}.conv2", width, width, end, [first], 3, stride)
     short = _shortcut(graph, path, tensor, c, 4 * width, end, stride)
     return _last(graph, f"{path}.conv3", 4 * width, width, end, [second, short])
 
@@ -151,8 +127,8 @@ def _basic(
     graph: Graph, path: str, tensor: str, c: int, width: int, size: int, stride: int
 ) -> str:
     """Add a block of 3x3, 3x3; `size` is that of its input."""
-    end = size if stride == 1 else _halved(size)
-    first = _conv(graph, f"{path}.conv1", width, c, end, [tensor], 3, stride)
+    end = size if stride == 1 else halved(size)
+    first = graph.conv(f"{path}.conv1", width, c, end, [tensor], 3, stride)
     short = _shortcut(graph, path, tensor, c, width, end, stride)
     return _last(graph, f"{path}.conv2", width, width, end, [first, short], 3)
 
@@ -168,8 +144,8 @@ def _last(
 ) -> str:
     """Add the last convolution of a block and the shortcut, the second of `reads`."""
     if graph.fused:
-        return _conv(graph, name, k, c, size, reads, kernel)
-    made = _conv(graph, name, k, c, size, reads[:1], kernel)
+        return graph.conv(name, k, c, size, reads, kernel)
+    made = graph.conv(name, k, c, size, reads[:1], kernel)
     bounds = LoopBounds(k=k, c=1, oy=size, ox=size)
     path = name.rpartition(".")[0]
     return graph.layer(f"{path}.add", "add", bounds, [made, reads[1]])
