@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instances.faults import Fault, InstanceError, suggestion
+from instances.faults import Fault, InstanceError
 from instances.tree import Node, parse_text
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 TYPES_FILE = FOLDER / "packages" / "chiplet-types.yaml"
+LIBRARY = FOLDER / "library"
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -20,6 +22,14 @@ def packaged_names(folder: str) -> list[str]:
     """Names of the data that come along in ``scenarios`` or ``packages``."""
     files = (FOLDER / folder).glob("*.yaml")
     return sorted(file.stem for file in files if file != TYPES_FILE)
+
+
+def library_names() -> dict[str, list[str]]:
+    """Family -> names of its instances in the benchmark library."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(LIBRARY.glob("*/*.yaml")):
+        found.setdefault(file.parent.name, []).append(file.stem)
+    return found
 
 
 def is_file_name(name: str) -> bool:
@@ -45,19 +55,30 @@ def read_tree(reading: Reading, path: Path) -> Node:
 
 
 def find_packaged(folder: str, name: str) -> Path:
-    """Return the file of a packaged name.
+    """Return the file of a packaged name, for scenarios also of the library.
 
     Raises
     ------
     InstanceError
-        If there is none of this name.
+        If there is none of this name; says which there are.
     """
     names = packaged_names(folder)
-    if name not in names:
-        kind = folder.removesuffix("s")
-        expected = f"a packaged {kind}: {suggestion(name, names)}"
-        raise InstanceError([Fault("", repr(name), expected)])
-    return FOLDER / folder / f"{name}.yaml"
+    if name in names:
+        return FOLDER / folder / f"{name}.yaml"
+    families = library_names() if folder == "scenarios" else {}
+    for family, members in families.items():
+        if name in members:
+            return LIBRARY / family / f"{name}.yaml"
+    kind = folder.removesuffix("s")
+    known = [*names, *(member for members in families.values() for member in members)]
+    close = get_close_matches(name, known, n=1)
+    lines = [f"did you mean {close[0]!r}?" if close else f"one of {', '.join(names)}"]
+    if close:
+        lines.append(f"{folder}: {', '.join(names)}")
+    for family, members in families.items():
+        lines.append(f"library, {family}: {', '.join(members)}")
+    expected = f"a packaged {kind}: " + "\n  ".join(lines)
+    raise InstanceError([Fault("", repr(name), expected)])
 
 
 def check_schema(reading: Reading, tree: Node, schema: str) -> None:

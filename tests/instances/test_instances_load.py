@@ -212,7 +212,10 @@ def test_packaged_scenarios(name):
     made = load_instance(name)
     assert made.name == name
     assert made.tick_ps == 2000
-    assert sum(len(model.layers) for model in made.models) == 151
+    layers = sum(len(model.layers) for model in made.models)
+    # SCAR's: 192 a large transformer, 96 BERT-base, 54, 23 and 58 the CNNs.
+    due = {"headline": 151, "sc1": 384, "sc2": 438, "sc3": 438, "sc4": 461, "sc5": 615}
+    assert layers == due[name.partition("-")[0]]
     assert from_canonical_json(to_canonical_json(made)) == made
     assert pickle.loads(pickle.dumps(made)) == made
 
@@ -223,7 +226,10 @@ def test_packaged_packages(name):
 
 
 def test_names_of_packaged_data():
-    assert scenarios() == ["headline", "headline-contiguous", "headline-monolithic"]
+    assert scenarios() == [
+        *("headline", "headline-contiguous", "headline-monolithic"),
+        *(f"sc{number}-{size}" for number in range(1, 6) for size in ("2x2", "3x3")),
+    ]
     assert packages() == [
         "2x2",
         "3x3-het-cb",
