@@ -1,4 +1,4 @@
-"""The files of the benchmark library from its families: ``python -m instances.generate``.
+"""The files of the benchmark library: ``python -m instances.generate`` writes them.
 
 The committed files are the library; this only says where they came from. A test
 holds that it writes them byte for byte.

@@ -154,7 +154,7 @@ def _model(draw: Draw, name: str, count: int, spec: Spec) -> Row:
 
 
 def _costs(draw: Draw, spec: Spec, models: list[Row]) -> list[Row]:
-    """Draw the table: a layer has a favourite type, the other takes 1.2 to 2.5 times."""
+    """Draw the table: a layer takes 1.2 to 2.5 times as long off its favourite type."""
     rows: list[Row] = []
     for model in models:
         for layer in model["layers"]:

@@ -77,18 +77,8 @@ def bert(
     )
     if tokens > CONTEXT:
         raise InstanceError([Fault("tokens", str(tokens), f"at most {CONTEXT}")])
-    blocks, width, heads = SIZES[size]
     graph = Graph(samples, bytes_per_element, fused)
-    if fused:
-        stream = graph.model_input("embedded", tokens * width)
-    else:
-        stream = _embedded(graph, tokens, width)
-    for index in range(blocks):
-        place = f"h{index}"
-        if fused:
-            stream = block(graph, place, stream, tokens, width, heads)
-        else:
-            stream = long_block(graph, place, stream, tokens, width, heads, False)
+    stream, width = _body(graph, size, tokens)
     if head == "pooled":
         bounds = LoopBounds(k=width, c=width, oy=1)
         pooled = graph.layer("pooler", "gemm", bounds, [stream])
@@ -96,6 +86,22 @@ def bert(
             bounds = LoopBounds(k=width, c=1, oy=1)
             graph.layer("pooler.tanh", "tanh", bounds, [pooled])
     return graph.finish(name, mini_batches, SOURCE)
+
+
+def _body(graph: Graph, size: str, tokens: int) -> tuple[str, int]:
+    """Add all but the pooler; returns the stream behind the blocks, its width."""
+    blocks, width, heads = SIZES[size]
+    if graph.fused:
+        stream = graph.model_input("embedded", tokens * width)
+    else:
+        stream = _embedded(graph, tokens, width)
+    for index in range(blocks):
+        name = f"h{index}"
+        if graph.fused:
+            stream = block(graph, name, stream, tokens, width, heads)
+        else:
+            stream = long_block(graph, name, stream, tokens, width, heads, False)
+    return stream, width
 
 
 def _embedded(graph: Graph, tokens: int, width: int) -> str:

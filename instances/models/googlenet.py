@@ -71,6 +71,12 @@ def googlenet(
         flags={"fused": fused},
     )
     graph = Graph(samples, bytes_per_element, fused)
+    _body(graph, image)
+    return graph.finish(name, mini_batches, SOURCE)
+
+
+def _body(graph: Graph, image: int) -> None:
+    """Add all layers."""
     tensor = graph.model_input("image", 3 * image * image)
     size = halved(image)
     tensor = graph.conv("conv1", 64, 3, size, [tensor], 7, 2)
@@ -91,7 +97,6 @@ def googlenet(
     reads = graph.pool("avgpool", "average_pool", channels, 1, reads, size, 1)
     bounds = LoopBounds(k=CLASSES, c=channels, oy=1)
     graph.layer("fc", "gemm", bounds, reads, len(reads))
-    return graph.finish(name, mini_batches, SOURCE)
 
 
 def _inception(

@@ -67,6 +67,13 @@ def unet(
     if image % 2 ** len(WIDTHS):
         raise InstanceError([Fault("image", str(image), "a multiple of 16")])
     graph = Graph(samples, bytes_per_element, fused)
+    tensor = _body(graph, image, channels)
+    graph.conv("out", classes, WIDTHS[0], image, [tensor])
+    return graph.finish(name, mini_batches, SOURCE)
+
+
+def _body(graph: Graph, image: int, channels: int) -> str:
+    """Add the steps down and up; returns the last one's tensor."""
     reads = [graph.model_input("image", channels * image * image)]
     size, c, skips = image, channels, []
     for number, width in enumerate(WIDTHS, start=1):
@@ -80,8 +87,7 @@ def unet(
         tensor = _upwards(graph, f"up{number}.upconv", width, size, tensor)
         reads = [skips[number - 1], tensor]
         tensor = _two(graph, f"up{number}", width, 2 * width, size, reads)
-    graph.conv("out", classes, WIDTHS[0], image, [tensor])
-    return graph.finish(name, mini_batches, SOURCE)
+    return tensor
 
 
 def _two(graph: Graph, path: str, k: int, c: int, size: int, reads: list[str]) -> str:
