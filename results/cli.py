@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from results.cli_bench import bench
 from results.cli_compare import compare
 from results.cli_experiments import experiments, run_all
 from results.cli_layers import layers
@@ -67,8 +68,8 @@ def _load(scenario: str) -> Instance:
 def cli() -> None:
     """Provably optimal pipelined schedules of DNN models on packages of chiplets.
 
-    A SCENARIO is a packaged name (headline, headline-contiguous,
-    headline-monolithic) or a file. Exit codes: 0 proven optimal, 1 bad usage or
+    A SCENARIO is a packaged name (headline, headline-contiguous, sc1-2x2, dram-05;
+    a wrong one lists all) or a file. Exit codes: 0 proven optimal, 1 bad usage or
     input, 2 proved infeasible, 3 stopped at a limit or gap, 4 checker refused.
     """
 
@@ -354,6 +355,7 @@ def headline(
     return max(codes, default=STOPPED)
 
 
+cli.add_command(bench)
 cli.add_command(experiments)
 cli.add_command(compare)
 cli.add_command(layers)

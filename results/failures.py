@@ -68,10 +68,13 @@ def engine_errors() -> Iterator[None]:
         Instead of the errors by which solving fails loudly.
     """
     from formulation.outcome import DisagreementError
+    from results.best_known import CrossingError
     from results.compare import RefusedError
 
     try:
         yield
+    except CrossingError as error:
+        raise Refused(f"best known values are contradicted:\n{error}") from error
     except (DisagreementError, RefusedError) as error:
         raise Refused(f"the answer does not stand:\n{error}") from error
     except RuntimeError as error:
