@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from formulation.compile import compile_problem
 from instances.families import FAMILIES
 from instances.faults import InstanceError
-from instances.files import LIBRARY, find_packaged, library_names, packaged_names
+from instances.files import (
+    FOLDER,
+    LIBRARY,
+    find_packaged,
+    library_names,
+    packaged_names,
+)
 from instances.generate import library
 from instances.load import load_instance
 from instances.synthetic import Draw, Spec, synthetic
 from results.run import table_of
 
+ROOT = Path(__file__).parent.parent.parent
 NAMES = [name for members in library_names().values() for name in members]
 SCENARIOS = packaged_names("scenarios")
 SMALL = [name for name in NAMES if re.search(r"-0[1-4]$|-l(10|30)-", name)]
@@ -125,3 +134,15 @@ def test_an_unknown_name_lists_what_there_is():
         find_packaged("packages", "xyz")
     assert "2x2, 3x3-het-cb" in str(error.value)
     assert "library" not in str(error.value)
+
+
+def test_everything_packaged_is_shipped():
+    """Every data file is named by pyproject's package-data."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    patterns = tomllib.loads(text)["tool"]["setuptools"]["package-data"]
+    shipped = {path for glob in patterns["instances"] for path in FOLDER.glob(glob)}
+    assert {*FOLDER.rglob("*.yaml"), *FOLDER.rglob("*.md")} <= shipped
+    data = {
+        path for glob in patterns["results"] for path in (ROOT / "results").glob(glob)
+    }
+    assert set((ROOT / "results" / "library").glob("*.json")) <= data

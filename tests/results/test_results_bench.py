@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -25,11 +29,12 @@ from results.best_known import (
     unpacked,
 )
 from results.cli import main
-from results.failures import BAD_INPUT, OPTIMAL, REFUSED
+from results.failures import BAD_INPUT, OPTIMAL, REFUSED, STOPPED
 from results.library_runs import against, chosen
 from results.record import RecordError
 from results.run import prepare
 
+ROOT = Path(__file__).parent.parent.parent
 FAST = ("chains-01", "dram-01", "dram-02")  # proved in less than a second each
 NAMES = [name for members in library_names().values() for name in members]
 
@@ -318,3 +323,22 @@ def test_a_faulty_file_is_refused(bench, tmp_path, text, said):
         BestKnown(file)
     assert said in str(error.value)
     assert bench("dram-01", "--best-known", file)[0] == BAD_INPUT
+
+
+def test_ctrl_c_keeps_what_was_found(tmp_path):
+    """The first instance runs without limit; the table has it, the second is left."""
+    file, out = tmp_path / "best.json", tmp_path / "runs.jsonl"
+    names = ("branches-08", "dram-01")
+    options = ("--time-limit", "0", "--workers", "1", "--json", "--update")
+    command = [sys.executable, "-m", "results.cli", "bench", *names, *options]
+    command += ["--best-known", str(file), "--out", str(out)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
+        assert "1/2 branches-08" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        text, error = process.communicate(timeout=60)
+    assert process.returncode == STOPPED, error
+    [row] = json.loads(text)
+    assert row["scenario"] == "branches-08"
+    assert not out.exists(), "an interrupted run is not one to go on from"
+    assert BestKnown(file).instances["branches-08"]
