@@ -122,7 +122,7 @@ def _show(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
         better = sum("better" in row["against"] for row in rows)
         updated = sum(row.get("updated", False) for row in rows)
         click.echo(
-            f"{len(rows)} instances: {proved} proved optimal, "
+            f"{len(rows)} run: {proved} proved optimal, "
             f"{claims.count('unknown')} without a schedule, {better} better than "
             f"known, {updated} written"
         )
