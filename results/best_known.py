@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from formulation.certificate import dumps, write_atomically
-from formulation.pipelined.schedule import DRAM, PACKAGE, Schedule
+from formulation.decisions import DRAM, PACKAGE
+from formulation.pipelined.schedule import Schedule
 from results.record import RecordError
 
 if TYPE_CHECKING:

@@ -35,7 +35,12 @@ from results.record import RecordError
 from results.run import prepare
 
 ROOT = Path(__file__).parent.parent.parent
-FAST = ("chains-01", "chains-02", "dram-01", "memory-01")  # proved in less than a second each
+FAST = (
+    "chains-01",
+    "chains-02",
+    "dram-01",
+    "memory-01",
+)  # proved in less than a second each
 NAMES = [name for members in library_names().values() for name in members]
 
 
