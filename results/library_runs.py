@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from formulation.outcome import relative_gap
 from formulation.pipelined.semantics import evaluate
-from formulation.solve import solve
 from instances.faults import Fault, InstanceError
 from instances.files import library_names, packaged_names
 from instances.load import instance_sha256, load_instance
 from results.best_known import CrossingError, crossings, packed, unpacked
 from results.compare import RefusedError
 from results.record import SCHEMA, environment, key_of
-from results.run import finish, prepare
+from results.run import prepare, solve_prepared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from results.record import Runs
 
 STUDY = "library"
+START = "auto"  # a heuristic's schedule where engines are slow to find a first one
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -76,6 +76,7 @@ def run_of(
         "seconds": limits.seconds,
         "workers": limits.workers,
         "seed": limits.seed,
+        "start": START,
     }
     sha = instance_sha256(instance)
     prepared = prepare(instance)
@@ -84,8 +85,7 @@ def run_of(
     known = runs.find(key)
     if known is not None:
         return known
-    outcome = solve(prepared.problem, (objective,), engine, limits, report)
-    solved = finish(prepared, outcome)
+    solved = solve_prepared(prepared, (objective,), engine, limits, report, START)
     if not solved.verdict.accepted:
         raise RefusedError("\n".join(solved.verdict.violations))
     run = {

@@ -175,6 +175,18 @@ def solve_instance(
         What to start from (`schedules.start_from`).
     """
     prepared = prepare(instance, costs)
+    return solve_prepared(prepared, objective, engine, limits, report, start)
+
+
+def solve_prepared(
+    prepared: Prepared,
+    objective: tuple[str, ...],
+    engine: str,
+    limits: Limits,
+    report: Report | None = None,
+    start: str = "none",
+) -> Solved:
+    """Solve what is built already and check the answer; as `solve_instance`."""
     problem, began = prepared.problem, time.monotonic()
     schedule, notes = start_from(start, problem, objective, limits, report)
     if limits.seconds is not None:
