@@ -47,4 +47,4 @@ def with_duals(p: Problem, outcome: Outcome[Schedule]) -> Outcome[Schedule]:
     try:
         return replace(outcome, bound=tuple(bounds), duals=tuple(duals))
     except ValueError as error:
-        raise DisagreementError(str(error)) from error
+        raise DisagreementError(str(error), outcome.schedule) from error

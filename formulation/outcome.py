@@ -35,8 +35,26 @@ STATUS = {
 }
 
 
-class DisagreementError(RuntimeError):
+class ContradictionError(RuntimeError):
+    """Something here is wrong: never an answer, and never repaired.
+
+    Parameters
+    ----------
+    schedule
+        The one that it is about, where there is one.
+    """
+
+    def __init__(self, text: str, schedule: object | None = None) -> None:
+        super().__init__(text)
+        self.schedule = schedule
+
+
+class DisagreementError(ContradictionError):
     """A proof and a schedule, or two engines, contradict each other: one is wrong."""
+
+
+class EngineError(ContradictionError):
+    """An engine contradicts the semantics or itself, or refuses a model."""
 
 
 @dataclass(slots=True)

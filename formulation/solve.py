@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from formulation.axes import PeriodEnergy, StagesPeriod
@@ -42,17 +43,24 @@ class Engine(Protocol):
         """Minimise a target."""
 
 
-def _engine(name: str) -> tuple[Engine, str]:
-    """Return an engine and its version; imported only when it is needed."""
+def _engine(name: str, off: frozenset[str]) -> tuple[Engine, str]:
+    """Return an engine without some strengthenings, and its version.
+
+    Imported only when it is needed.
+    """
     if name == "cpsat":
         from formulation.engines.cpsat import VERSION
         from formulation.pipelined.cpsat import minimise
+        from formulation.pipelined.cpsat_build import STRENGTHENINGS
 
-        return minimise, VERSION
+        on = frozenset(STRENGTHENINGS) - off
+        return partial(minimise, strengthenings=on), VERSION
     from formulation.engines.milp import VERSION as MILP_VERSION
     from formulation.pipelined.milp import minimise as minimise_milp
+    from formulation.pipelined.milp_cuts import STRENGTHENINGS as ROWS
 
-    return minimise_milp, MILP_VERSION
+    on = frozenset(ROWS) - off
+    return partial(minimise_milp, strengthenings=on), MILP_VERSION
 
 
 @dataclass
@@ -108,6 +116,7 @@ def solve(
     start: Schedule | None = None,
     without: frozenset[str] = frozenset(),
     clashes: bool = True,
+    off: frozenset[str] = frozenset(),
 ) -> Outcome[Schedule]:
     """Minimise the parts of an objective one after the other.
 
@@ -123,6 +132,8 @@ def solve(
         A schedule to start from; if it is not valid, the first run's notes say so.
     without
         Labels of rules to leave out: the outcome says that it is a relaxation.
+    off
+        Labels of strengthenings that no engine uses.
     clashes
         Look for rules that clash in what is proved infeasible.
 
@@ -137,7 +148,7 @@ def solve(
     """
     parts, limits, began = parts_of(objective), limits or Limits(), time.monotonic()
     _refuse(p, parts, without)
-    records = [_Record(name, *_engine(name)) for name in ENGINES[engine]]
+    records = [_Record(name, *_engine(name, off)) for name in ENGINES[engine]]
     groups = steps_of(objective)
     best, proved, why = _groups(p, groups, records, limits, report, start, without)
     worth = None if best is None else evaluate(p, best, without=without)
@@ -347,8 +358,8 @@ def _agree(
         for r in records
     )
     if best is not None and any(r.infeasible for r in records):
-        raise DisagreementError(
-            f"a valid schedule of a problem proved infeasible: {said}"
-        )
+        text = f"a valid schedule of a problem proved infeasible: {said}"
+        raise DisagreementError(text, best)
     if value is not None and bound > value:
-        raise DisagreementError(f"a bound of {bound} above a value of {value}: {said}")
+        text = f"a bound of {bound} above a value of {value}: {said}"
+        raise DisagreementError(text, best)

@@ -55,13 +55,12 @@ def measure(
 
     Raises
     ------
-    RuntimeError
+    RefusedError
         If the checker refuses the answer.
     """
-    outcome = solve(prepared.problem, ("period",), engine, limits, report)
-    verdict = finish(prepared, outcome).verdict
-    if not verdict.accepted:
-        raise RuntimeError("\n".join(verdict.violations))
+    with prepared.kept(("period",), engine, limits):
+        outcome = solve(prepared.problem, ("period",), engine, limits, report)
+        finish(prepared, outcome)
     return {
         "scenario": prepared.problem.name,
         "engine": engine,

@@ -66,12 +66,14 @@ def pareto(
     from formulation.pareto import InMemory, front
     from instances.load import load_instance
     from results import front as show
+    from results.evidence import FRONT
     from results.interrupt import in_background, stop_on_interrupt
     from results.progress import reporting
     from results.run import prepare
 
     with failures(), stop_on_interrupt() as stop, reporting() as report:
-        problem = prepare(load_instance(scenario)).problem
+        prepared = prepare(load_instance(scenario))
+        problem = prepared.problem
         kept = InMemory()
         steps = (
             kept if out is None else show.StepFile(out, show.header_of(problem, engine))
@@ -79,9 +81,10 @@ def pareto(
         limits = Limits(
             seconds=time_limit or None, workers=workers, seed=seed, stop=stop
         )
-        found = in_background(
-            lambda: front(problem, engine, limits, report, steps=steps)
-        )
+        with prepared.kept(FRONT, engine, limits):
+            found = in_background(
+                lambda: front(problem, engine, limits, report, steps=steps)
+            )
         if csv_file is not None:
             write_atomically(csv_file, show.as_csv(problem, found))
         if figure is not None and found.points:

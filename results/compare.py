@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from formulation.solve import solve
+from results.evidence import RefusedError as RefusedError
 from results.run import Solved, finish, joined
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from formulation.pipelined.schedule import Schedule
     from instances.schema import Package
     from results.run import Prepared
-
-
-class RefusedError(RuntimeError):
-    """The checker refused an answer of our own; the text lists the violations."""
 
 
 def package_facts(package: Package) -> dict[str, Any]:
@@ -72,13 +69,15 @@ def in_turn(
         If our own checker refuses the answer.
     """
     outcomes: list[Outcome[Schedule]] = []
-    for name, limits in engines:
-        start = joined(outcomes).schedule if outcomes else None
-        found = solve(prepared.problem, objective, name, limits, report, start=start)
-        outcomes.append(found)
-        if found.claim == "infeasible" or (limits.stop and limits.stop.is_set()):
-            break
-    solved = finish(prepared, joined(outcomes))
-    if not solved.verdict.accepted:
-        raise RefusedError("\n".join(solved.verdict.violations))
-    return solved
+    names = [name for name, _ in engines]
+    kept = names[0] if len(names) == 1 else "both"
+    with prepared.kept(objective, kept, engines[0][1]):
+        for name, limits in engines:
+            start = joined(outcomes).schedule if outcomes else None
+            found = solve(
+                prepared.problem, objective, name, limits, report, start=start
+            )
+            outcomes.append(found)
+            if found.claim == "infeasible" or (limits.stop and limits.stop.is_set()):
+                break
+        return finish(prepared, joined(outcomes))

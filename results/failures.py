@@ -67,21 +67,15 @@ def engine_errors() -> Iterator[None]:
     Refused
         Instead of the errors by which solving fails loudly.
     """
-    from formulation.outcome import DisagreementError
+    from formulation.outcome import ContradictionError
     from results.best_known import CrossingError
-    from results.compare import RefusedError
 
     try:
         yield
     except CrossingError as error:
         raise Refused(f"best known values are contradicted:\n{error}") from error
-    except (DisagreementError, RefusedError) as error:
+    except ContradictionError as error:
         raise Refused(f"the answer does not stand:\n{error}") from error
-    except RuntimeError as error:
-        # The engines' own error; their modules import solvers, so it goes by name.
-        if not type(error).__module__.startswith("formulation.engines."):
-            raise
-        raise Refused(f"the engine failed: {error}") from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from results.symmetry import mixes, symmetries
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instances.schema import Instance, Package
+    from instances.schema import Instance
 
 SCENARIO = "headline-contiguous"
 OS, WS = "shidiannao", "nvdla"
@@ -40,9 +40,9 @@ def mix_of(base: Instance, types: Sequence[str]) -> Instance:
     return with_package(base, package, f"{base.name}-{name}")
 
 
-def symmetry_text(package: Package) -> str:
+def symmetry_text(base: Instance) -> str:
     """Return one sentence on the symmetries that merge mixes."""
-    found = symmetries(package)
+    found = symmetries(base)
     classes = mixes((OS, WS), found)
     total = sum(len(group) for group in classes)
     moves = ", ".join(str(list(to)) for to in found if list(to) != sorted(to))
@@ -58,13 +58,13 @@ def variants(scenario: str = SCENARIO) -> list[Variant]:
     base = load_instance(scenario)
     facts = {
         "scenario": scenario,
-        "symmetry": symmetry_text(base.package),
+        "symmetry": symmetry_text(base),
         "base": package_facts(base.package),
     }
     die = monolithic(base.package, OS, name=MONOLITHIC)
     alone = with_package(base, die, f"{base.name}-{MONOLITHIC}")
     rows = [Variant(MONOLITHIC, alone, {**facts, "members": []})]
-    classes = mixes((OS, WS), symmetries(base.package))
+    classes = mixes((OS, WS), symmetries(base))
     pure = [group for group in classes if len(set(group[0])) == 1]
     mixed = [group for group in classes if len(set(group[0])) > 1]
     for group in [*pure, *mixed]:

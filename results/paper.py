@@ -34,6 +34,7 @@ from results.tables import (
     scaling,
     sensitivity,
     solvers,
+    strength,
 )
 from results.tables import document as paper_document
 from results.tables.table import as_csv, latex, markdown
@@ -56,6 +57,7 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Line]], Table]]] = {
     "modes": ("modes", modes.table),
     "gaps": ("gaps", gaps.table),
     "solvers": ("solvers", solvers.table),
+    "strength": ("strength", strength.table),
     "front": ("front", front.table),
     "chiplets": ("headline", chiplets.table),
     "affinity": ("affinity", affinity.table),

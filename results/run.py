@@ -16,10 +16,12 @@ from formulation.outcome import Outcome
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import DisagreementError, solve
 from results.energy import breakdown_pj
+from results.evidence import RefusedError, kept
 from results.schedules import start_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from fractions import Fraction
     from pathlib import Path
 
@@ -45,6 +47,12 @@ class Prepared:
     table: CostTable
     problem: Problem
     seconds: float
+
+    def kept(
+        self, objective: Sequence[str], engine: str, limits: Limits
+    ) -> AbstractContextManager[None]:
+        """Keep everything in a file if what is done within contradicts itself."""
+        return kept(self.instance, self.table, self.problem, objective, engine, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,8 @@ def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
     ------
     DisagreementError
         If a recomputed bound is above the value of the schedule.
+    RefusedError
+        If our own checker refuses the answer.
     """
     outcome = with_duals(prepared.problem, outcome)
     worth = None
@@ -148,7 +158,10 @@ def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
     certificate = make_certificate(
         prepared.instance, prepared.table, prepared.problem, outcome, worth
     )
-    return Solved(prepared, outcome, worth, certificate, check(certificate))
+    verdict = check(certificate)
+    if not verdict.accepted:
+        raise RefusedError("\n".join(verdict.violations), outcome.schedule)
+    return Solved(prepared, outcome, worth, certificate, verdict)
 
 
 def solve_instance(
@@ -192,10 +205,11 @@ def solve_prepared(
     if limits.seconds is not None:
         left = limits.seconds - (time.monotonic() - began)
         limits = replace(limits, seconds=max(0.01, left))
-    outcome = solve(problem, objective, engine, limits, report, start=schedule)
-    first, *others = outcome.runs
-    first = replace(first, notes=(*notes, *first.notes))
-    return finish(prepared, replace(outcome, runs=(first, *others)))
+    with prepared.kept(objective, engine, limits):
+        outcome = solve(problem, objective, engine, limits, report, start=schedule)
+        first, *others = outcome.runs
+        first = replace(first, notes=(*notes, *first.notes))
+        return finish(prepared, replace(outcome, runs=(first, *others)))
 
 
 def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
@@ -230,4 +244,4 @@ def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
             clashing=next((o.clashing for o in outcomes if o.clashing), ()),
         )
     except ValueError as error:
-        raise DisagreementError(str(error)) from error
+        raise DisagreementError(str(error), best.schedule) from error

@@ -32,6 +32,8 @@ TESTS = (
     "tests/test_fixed_schedules.py",
     "tests/test_engines_oracle.py",
     "tests/test_cpsat_cuts.py",
+    "tests/test_symmetry.py",
+    "tests/test_peaks.py",
 )
 FOLDER = "formulation/pipelined/"
 CPSAT, CPSAT_VARS = FOLDER + "cpsat_rules.py", FOLDER + "cpsat_vars.py"
@@ -40,6 +42,9 @@ CUTS, SEARCH_CUTS = FOLDER + "cuts.py", FOLDER + "cpsat_cuts.py"
 MILP, MILP_VARS = FOLDER + "milp_rules.py", FOLDER + "milp_vars.py"
 MILP_MEMORY, MILP_TRAFFIC = FOLDER + "milp_memory.py", FOLDER + "milp_traffic.py"
 MILP_BUILD, MILP_ENERGY = FOLDER + "milp.py", FOLDER + "milp_energy.py"
+GROUP, CPSAT_BUILD = "formulation/symmetry.py", FOLDER + "cpsat_build.py"
+SYMMETRY, MILP_CUTS = FOLDER + "symmetry.py", FOLDER + "milp_cuts.py"
+MILP_SEARCH, PEAKS = FOLDER + "milp_search.py", FOLDER + "peaks.py"
 
 SHORTEST = (
     "sum(min((k.latency_ticks for modes in t.modes for k in modes), default=0)"
@@ -347,6 +352,44 @@ BUGS = (
     Bug(
         "settled ways prove one tick too much",
         Edit(SEARCH_CUTS, "min(ticks + 1, value)", "min(ticks + 2, value)"),
+        None,
+    ),
+    Bug(
+        "a symmetry need not keep the way to DRAM",
+        Edit(GROUP, 'ways += [\n            ("read"', 'ways = [\n            ("away"'),
+        Edit(GROUP, "in flow.loads:\n", "in ():\n"),
+    ),
+    Bug(
+        "after a layer on a chiplet that stays, all others count as the first",
+        Edit(
+            CPSAT_BUILD,
+            "before, moved = moved, m.bool(",
+            "before, moved = m.false, m.bool(",
+        ),
+        Edit(MILP_CUTS, "minus([*moved, *ups])", "minus(ups)"),
+    ),
+    Bug(
+        "a hint is not the image that symmetry leaves",
+        Edit(CPSAT_BUILD, "s = representative(m.p, s, m.group)", "s = s"),
+        Edit(
+            MILP_SEARCH,
+            "representative(m.problem, s, m.group)",
+            "s",
+        ),
+    ),
+    Bug(
+        "orders of chiplets that a symmetry keeps are left out",
+        Edit(SYMMETRY, ">= order for to", "> order for to"),
+        None,
+    ),
+    Bug(
+        "between two boxes of peaks there is a byte",
+        Edit(PEAKS, "at + 1, *low", "at + 2, *low"),
+        None,
+    ),
+    Bug(
+        "a box leaves out what needs just its largest peak",
+        Edit(PEAKS, "int(need <= high[c])", "int(need < high[c])"),
         None,
     ),
 )

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 from ortools.sat.python import cp_model
 
+from formulation.outcome import EngineError as EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from formulation.outcome import Limits
 
 VERSION = version("ortools")
-
-
-class EngineError(RuntimeError):
-    """A model that the solver refuses, or an answer that the semantics refuse."""
 
 
 class Model(cp_model.CpModel):

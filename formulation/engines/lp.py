@@ -2,7 +2,7 @@
 
 What HiGHS returns is only a suggestion: status, objective and tolerances are not
 looked at, and multipliers of the wrong sign are dropped. A bad answer makes a weak
-bound, not a wrong one.
+bound, not a wrong one. Values of columns say where to branch, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,41 +22,70 @@ if TYPE_CHECKING:
 BITS = 40  # of a multiplier: 1e-12 of it, far below HiGHS's own 1e-7
 
 
-def multipliers(program: Linear, seconds: float | None = None) -> dict[str, Fraction]:
-    """Return multipliers of the rows of a program, {} if HiGHS has none.
+class Lp:
+    """A program at HiGHS, which begins each run where the last one ended.
 
     Columns are scaled to [0, 1] in size, rows and objective to a largest entry of 1,
-    in powers of 2; duals are scaled back and rounded to `BITS` bits.
+    in powers of 2; what comes back is scaled back.
+    """
+
+    def __init__(self, program: Linear) -> None:
+        self.program = program
+        self.columns = [
+            _size(max(abs(a), abs(b)))
+            for a, b in zip(program.low, program.high, strict=True)
+        ]
+        self.unit = _size(max((abs(k) for k in program.cost), default=0))
+        self.rows = [
+            _size(max((abs(k) * self.columns[j] for j, k in row.terms), default=0))
+            for row in program.rows.values()
+        ]
+        self.solver = highspy.Highs()
+        self.solver.silent()
+        self.solver.passModel(_model(program, self.columns, self.rows, self.unit))
+
+    def limit(self, column: int, low: int, high: int) -> None:
+        """Change the bounds of a column, in the program as well."""
+        self.program.low[column], self.program.high[column] = low, high
+        size = self.columns[column]
+        self.solver.changeColBounds(column, low / size, high / size)
+
+    def run(self, seconds: float | None) -> tuple[dict[str, Fraction], list[float]]:
+        """Return multipliers of the rows, and values of the columns; empty for none.
+
+        Duals are rounded to `BITS` bits.
+
+        Parameters
+        ----------
+        seconds
+            Wall time for HiGHS; `None`: no limit.
+        """
+        if seconds is not None:  # HiGHS counts from its first run
+            self.solver.setOptionValue("time_limit", self.solver.getRunTime() + seconds)
+        self.solver.run()
+        solution = self.solver.getSolution()
+        duals = np.array(solution.row_dual).tolist()
+        values = np.array(solution.col_value).tolist()
+        if len(duals) != len(self.rows) or len(values) != len(self.columns):
+            return {}, []
+        found = {
+            name: _rounded(y) * self.unit / size
+            for name, y, size in zip(self.program.rows, duals, self.rows, strict=True)
+            if isfinite(y)
+        }
+        columns = [x * size for x, size in zip(values, self.columns, strict=True)]
+        return signed(self.program, found), columns
+
+
+def multipliers(program: Linear, seconds: float | None = None) -> dict[str, Fraction]:
+    """Return multipliers of the rows of a program, {} if HiGHS has none.
 
     Parameters
     ----------
     seconds
         Wall time for HiGHS; `None`: no limit.
     """
-    solver = highspy.Highs()
-    solver.silent()
-    if seconds is not None:
-        solver.setOptionValue("time_limit", seconds)
-    columns = [
-        _size(max(abs(a), abs(b)))
-        for a, b in zip(program.low, program.high, strict=True)
-    ]
-    unit = _size(max((abs(k) for k in program.cost), default=0))
-    rows = [
-        _size(max((abs(k) * columns[j] for j, k in row.terms), default=0))
-        for row in program.rows.values()
-    ]
-    solver.passModel(_model(program, columns, rows, unit))
-    solver.run()
-    duals = np.array(solver.getSolution().row_dual).tolist()
-    if len(duals) != len(rows):
-        return {}
-    found = {
-        name: _rounded(y) * unit / size
-        for name, y, size in zip(program.rows, duals, rows, strict=True)
-        if isfinite(y)
-    }
-    return signed(program, found)
+    return Lp(program).run(seconds)[0]
 
 
 def _size(most: int) -> int:

@@ -21,6 +21,8 @@ import highspy
 import numpy as np
 import pulp
 
+from formulation.outcome import EngineError as EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -53,15 +55,10 @@ VERDICTS = {
 OPTIONS = {"presolve_rule_off": 1 << 12}
 # HiGHS looks at the clock between steps, some of which are long.
 GRACE_SECONDS = 30.0
-# HiGHS's log lines on a start that it cannot use.
-REFUSALS = (
-    "MIP start solution is infeasible",
-    "User-supplied values of discrete variables cannot yield feasible solution",
-)
-
-
-class EngineError(RuntimeError):
-    """An engine contradicts the semantics or itself: a bug, never an answer."""
+# HiGHS's log lines on a start. It completes it by an LP, and then says that it uses it;
+# where presolve alone solves the program, it says no more than how that LP ended.
+COMPLETED = re.compile(r"Model status\s*: (\w+)")
+TAKEN = "MIP start solution is feasible"
 
 
 class Program:
@@ -123,14 +120,15 @@ class Found:
         Of the objective; `None`: nothing proved.
     values
         Variable → value of the best solution; `None`: no solution.
-    start_refused
-        Whether the solver said that the start is none.
+    start_taken
+        Whether the solver said that it uses the start, or that it is one and solved
+        the program anyhow; `None`: it had none, or it is CBC, which does not say.
     """
 
     status: str
     bound: float | None
     values: dict[Var, float] | None
-    start_refused: bool
+    start_taken: bool | None
     said: str
 
 
@@ -166,7 +164,8 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
         super().__init__(msg=True, gapRel=0.0, gapAbs=gap, **logs, **options)
         self.columns, self.news, self.stop = columns, news, stop
         self.fault: BaseException | None = None
-        self.start_refused = False
+        self.start_taken: bool | None = None
+        self.start_ended: str | None = None
         self.abandoned = False
         self.bound: float | None = None
 
@@ -214,8 +213,8 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
         if start:
             index = np.array([i for i, _ in start], dtype=np.int32)
             value = np.array([x for _, x in start], dtype=np.float64)
-            said = highs.setSolution(len(start), index, value)
-            self.start_refused = said != highspy.HighsStatus.kOk
+            highs.setSolution(len(start), index, value)
+            self.start_taken = False
         began = time.monotonic()
         thread = threading.Thread(target=self._run, args=(highs,), daemon=True)
         thread.start()
@@ -253,8 +252,11 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
             return
         try:
             if kind == int(CALLBACKS.kCallbackLogging):
-                if any(refusal in text for refusal in REFUSALS):
-                    self.start_refused = True
+                if self.start_taken is False and TAKEN in text:
+                    self.start_taken = True
+                said = COMPLETED.search(text)
+                if said is not None and self.start_ended is None:
+                    self.start_ended = said[1]
             elif kind == int(CALLBACKS.kCallbackMipImprovingSolution):
                 values = np.array(out.mip_solution).tolist()
                 self.news.solution(dict(zip(self.columns, values, strict=True)))
@@ -328,7 +330,7 @@ def highs(
         # Its thread still runs: the model must not be touched.
         status = "interrupted" if solver._stopped() else "time limit"
         said = f"HiGHS did not stop within {GRACE_SECONDS:.0f} s"
-        return Found(status, solver.bound, None, solver.start_refused, said)
+        return Found(status, solver.bound, None, solver.start_taken, said)
     model = program.lp.solverModel
     said = model.getModelStatus()
     status = VERDICTS.get(said, "unknown")
@@ -346,7 +348,10 @@ def highs(
     if status in ("infeasible", "unknown"):
         bound = None
     text = model.modelStatusToString(said)
-    return Found(status, bound, values, solver.start_refused, text)
+    taken = solver.start_taken
+    if taken is False and status == "optimal":
+        taken = solver.start_ended == "Optimal"
+    return Found(status, bound, values, taken, text)
 
 
 def _cbc(**options: Any) -> Any:
@@ -389,4 +394,4 @@ def cbc(program: Program, limits: Limits, seconds: float | None, gap: float) -> 
         status = "optimal"
     else:
         status = "time limit" if late else "unknown"
-    return Found(status, None, values, False, said)
+    return Found(status, None, values, None, said)

@@ -10,6 +10,7 @@ from formulation.pipelined import bounds
 from formulation.pipelined.cpsat_rules import RULES, energy
 from formulation.pipelined.cpsat_vars import Cpsat, Term, weighted
 from formulation.pipelined.schedule import Schedule
+from formulation.pipelined.symmetry import ladder, representative, useful
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
     from formulation.outcome import Target
+    from formulation.pipelined.cpsat_vars import Lit
     from formulation.problem import Problem
 
 STRENGTHENINGS = (
@@ -24,8 +26,11 @@ STRENGTHENINGS = (
     "dominated",
     "energy_cuts",
     "lower_bound",
+    "peaks",
     "project_stages",
+    "race",
     "relaxation",
+    "symmetry",
 )
 ENERGY_LIMIT = 2**61
 
@@ -50,6 +55,8 @@ def build(
     for label, rule in RULES.items():
         if label not in without:
             rule(m)
+    if "symmetry" in strengthenings:
+        _break_symmetry(m)
     if target.period_at_most is not None:
         m.model.add(m.period <= target.period_at_most)
     if target.energy_at_most is not None:
@@ -68,6 +75,7 @@ def build(
         if target.at_most is not None:
             m.model.add(objective <= target.at_most * p.energy_den)
         m.model.minimize(objective)
+        m.objective = objective
     return m
 
 
@@ -92,6 +100,24 @@ def _units(m: Cpsat) -> cp_model.LinearExprT:
     if most > ENERGY_LIMIT:
         raise EngineError("energies pass 2^61 units: take a coarser quantum")
     return objective
+
+
+def _break_symmetry(m: Cpsat) -> None:
+    """The first layer on a chiplet that a symmetry moves is on one it moves up.
+
+    y[l,c] → moved[l] ∀ c that it moves down; moved[l] → an earlier layer is on a
+    chiplet that it moves up (MODEL.md §4.11).
+    """
+    m.group = useful(m.p)
+    for n, to in enumerate(m.group):
+        moved: Lit = m.false
+        for rung in ladder(m.p, to):
+            for c in rung.down:
+                m.model.add_implication(m.value(rung.task, c), moved)
+            if rung.up:
+                before, moved = moved, m.bool(f"moved_{n}_t{rung.task}")
+                ups = [m.value(rung.task, c) for c in rung.up]
+                m.imply([moved, before.negated(), *(y.negated() for y in ups)], m.false)
 
 
 def read(m: Cpsat, value: Callable[[cp_model.LinearExprT], int]) -> Schedule:
@@ -146,7 +172,8 @@ def fix(m: Cpsat, s: Schedule, *, stages: bool = True, places: bool = True) -> N
 
 
 def add_hint(m: Cpsat, s: Schedule) -> None:
-    """Start the search from a schedule."""
+    """Start the search from a schedule, or from its image that symmetry leaves."""
+    s = representative(m.p, s, m.group)
     for t in range(len(m.p.tasks)):
         for c, y in enumerate(m.on[t]):
             if y is None:

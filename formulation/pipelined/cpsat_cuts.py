@@ -17,6 +17,7 @@ from formulation.pipelined.cpsat_search import (
 )
 from formulation.pipelined.cuts import FAR, Cutter, Way, cutter
 from formulation.pipelined.cuts_near import balanced, nearest
+from formulation.pipelined.symmetry import useful
 
 MOST_TRIALS = 48  # of T, until there are ways
 # Of (layer, chiplet) pairs. On the first layers of the headline's models the whole
@@ -50,7 +51,8 @@ def by_cuts(search: Search, strengthenings: frozenset[str]) -> None:
     looked for beyond T. Without ``contiguous`` the first schedule found within T is
     only one to start from.
     """
-    by = cutter(search.p)
+    group = useful(search.p) if "symmetry" in strengthenings else ()
+    by = cutter(search.p, group)
     if by is None:
         return
     known, ways = _first_ways(search, by)

@@ -23,6 +23,7 @@ from formulation.pipelined.cpsat_search import (
 from formulation.pipelined.energy_cuts import EnergyCutter, energy_cutter
 from formulation.pipelined.energy_sums import prices
 from formulation.pipelined.energy_ways import WholeWays
+from formulation.pipelined.symmetry import useful
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,9 @@ def by_energy(search: Search, strengthenings: frozenset[str]) -> None:
     per_tick = 0
     if target.quantity == "sum":
         per_tick = target.weights[0] * search.p.energy_den // (target.weights[1] * n)
-    by = energy_cutter(search.p, search.without, target.period_at_most, per_tick)
+    group = useful(search.p) if "symmetry" in strengthenings else ()
+    most = target.period_at_most
+    by = energy_cutter(search.p, search.without, most, per_tick, group)
     if by is not None:
         _Branching(search, strengthenings, by).run()
 

@@ -11,6 +11,7 @@ from formulation.outcome import Progress
 from formulation.pipelined.cpsat_build import add_hint, build, read
 from formulation.pipelined.semantics import Evaluation, evaluate
 from formulation.pipelined.stages import earliest, latest
+from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,17 @@ class Search:
     def worth(self, found: Evaluation) -> int:
         """Return the target's quantity of an evaluated schedule."""
         return self.target.of(found.period_ticks, found.energy_quanta)
+
+    def begin(self, hint: Schedule) -> None:
+        """Keep a schedule to start from, or say why not."""
+        try:
+            found = evaluate(self.p, hint, without=self.without)
+        except UnassignedError as error:
+            self.notes.append(f"the hint was rejected: {error}")
+            return
+        if not self.offer(hint):
+            broken = [str(v) for v in found.violations] or ["over a cap"]
+            self.notes.append(f"the hint was rejected: {'; '.join(broken)}")
 
     def offer(self, s: Schedule) -> bool:
         """Keep a schedule if it is valid and better; say whether it is valid."""

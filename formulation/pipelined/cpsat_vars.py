@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from formulation.outcome import Target
     from formulation.problem import Problem
+    from formulation.symmetry import Permutation
 
 Linear = cp_model.LinearExpr
 Lit = Literal
@@ -71,10 +72,12 @@ class Cpsat:
         self.package_terms: dict[int, list[Term]] | None = None
         self.stream_terms: dict[int, list[tuple[int, Lit, int]]] | None = None
         self.energy_terms: list[Term] | None = None
+        self.group: tuple[Permutation, ...] = ()  # symmetries that are broken
         self.false = self.model.new_constant(0)
         self._any: dict[str, Lit] = {}
         self.horizon = bounds.upper(self.p)
         self.period = self.model.new_int_var(1, self.horizon, "period")
+        self.objective: cp_model.LinearExprT = self.period
         self._assignments()
         self._places()
         if self.staged:

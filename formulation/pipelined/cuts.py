@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from formulation.pipelined.bounds import fitting
+from formulation.pipelined.symmetry import smallest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from formulation.problem import Problem, ProblemModel
+    from formulation.symmetry import Permutation
 
     Array = NDArray[np.int64]
 
@@ -172,7 +174,7 @@ class _Ways:
 
 
 def _orders(prefix: Sequence[Prefix]) -> Iterator[tuple[int, ...]]:
-    """Yield the orders of the chiplets."""
+    """Return the orders of the chiplets."""
     return permutations(range(prefix[0].loads.shape[1]))
 
 
@@ -225,11 +227,18 @@ def _dram_ticks(p: Problem, weight: Array, io: Array, peak: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """The relaxation of one problem: its models, the larger one first, summed."""
+    """The relaxation of one problem: its models, the larger one first, summed.
+
+    Parameters
+    ----------
+    group
+        Symmetries of the problem: of ways that are images of each other one is listed.
+    """
 
     p: Problem
     models: tuple[ProblemModel, ...]
     prefix: tuple[Prefix, ...]
+    group: tuple[Permutation, ...]
 
     def least(self) -> int:
         """Return a T below which there is no way."""
@@ -239,15 +248,17 @@ class Cutter:
     def ways(self, ticks: int) -> list[Way] | None:
         """Return all ways of value ≤ `ticks`, best first; `None`: too many.
 
-        For every order of the chiplets, all cuts of the larger model that fit are
-        enumerated; then, for each of them and every order, all cuts of the other
-        model that fit what is left.
+        For every order of the chiplets that no symmetry makes smaller, all cuts of
+        the larger model that fit are enumerated; then, for each of them and every
+        order, all cuts of the other model that fit what is left.
         """
         found: dict[tuple[int, ...], int] = {}
         looked = 0
         whole = np.full((len(self.p.chiplets), 1), ticks, dtype=np.int64)
         try:
             for order in _orders(self.prefix):
+                if not smallest(order, self.group):
+                    continue
                 first = _Ways(order, _fitted(self.prefix[0], order, whole)[1])
                 for value, pair in self._pairs(first, ticks):
                     for k in np.flatnonzero(value <= ticks):
@@ -308,8 +319,8 @@ class Cutter:
         return tuple(chiplet)
 
 
-def cutter(p: Problem) -> Cutter | None:
-    """Return the relaxation of a problem.
+def cutter(p: Problem, group: tuple[Permutation, ...] = ()) -> Cutter | None:
+    """Return the relaxation of a problem; `group`: symmetries to break.
 
     `None` where it does not apply: more than two models or four chiplets, or a layer
     that fits nowhere.
@@ -317,6 +328,6 @@ def cutter(p: Problem) -> Cutter | None:
     if len(p.models) > 2 or factorial(len(p.chiplets)) > MOST_ORDERS:
         return None
     models = tuple(sorted(p.models, key=lambda m: m.first - m.last))
-    found = Cutter(p, models, tuple(prefix_of(p, m) for m in models))
+    found = Cutter(p, models, tuple(prefix_of(p, m) for m in models), group)
     nowhere = any(x.least().max() >= FAR for x in found.prefix)
     return None if nowhere else found

@@ -17,12 +17,14 @@ import numpy as np
 
 from formulation.pipelined.bounds import lower
 from formulation.pipelined.energy_sums import FAR, Sums, prices, sums
+from formulation.pipelined.symmetry import smallest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from formulation.pipelined.energy_sums import Array
     from formulation.problem import Problem, ProblemModel
+    from formulation.symmetry import Permutation
 
 MOST_ENERGY = 2**51  # energy units of a problem that is looked at
 MOST_LAYERS = 256  # of a model: so many times FAR still fit 64 bits
@@ -51,8 +53,13 @@ class Others:
 
 
 @lru_cache(maxsize=2)
-def _others(p: Problem, model: ProblemModel | None, per_tick: int) -> Others:
-    """Return all ways of a model; without a model one, of nothing."""
+def _others(
+    p: Problem,
+    model: ProblemModel | None,
+    per_tick: int,
+    group: tuple[Permutation, ...],
+) -> Others:
+    """Return all ways of a model up to symmetry; without a model one, of nothing."""
     n = len(p.chiplets)
     if model is None:
         none, zero = np.zeros((1, n), dtype=np.int64), np.zeros(1, dtype=np.int64)
@@ -64,7 +71,7 @@ def _others(p: Problem, model: ProblemModel | None, per_tick: int) -> Others:
         stops = np.array(inner, dtype=np.int64).reshape(len(inner), used - 1)
         first = np.pad(stops, ((0, 0), (1, 0)))
         stop = np.pad(stops, ((0, 0), (0, 1)), constant_values=size)
-        for order in permutations(range(n), used):
+        for order in filter(lambda x: smallest(x, group), permutations(range(n), used)):
             both = np.zeros((2, len(stops), n), dtype=np.int64)
             both[:, :, list(order)] = first, stop
             found.append(both)
@@ -195,7 +202,11 @@ class EnergyCutter:
 
 
 def energy_cutter(
-    p: Problem, without: frozenset[str], most_ticks: int | None, per_tick: int = 0
+    p: Problem,
+    without: frozenset[str],
+    most_ticks: int | None,
+    per_tick: int = 0,
+    group: tuple[Permutation, ...] = (),
 ) -> EnergyCutter | None:
     """Return the relaxation of a problem whose periods are at most `most_ticks`.
 
@@ -218,7 +229,7 @@ def energy_cutter(
     if fixed + sum(_worst(p, x) for x in found) > MOST_ENERGY:
         return None
     other = (models[1], found[1]) if len(models) == 2 else None
-    others = _others(p, models[1] if other else None, per_tick)
+    others = _others(p, models[1] if other else None, per_tick, group)
     if not others.least.size:
         return None
     return EnergyCutter(

@@ -181,6 +181,8 @@ def minimise(
     search = Search(problem, target, without, report)
     if fixed is not None:
         hint = None
+        every = frozenset(STRENGTHENINGS) if strengthenings is None else strengthenings
+        strengthenings = every - {"symmetry"}  # which may cut this one off
     if hint is not None and search.judge(hint) is None:
         hint = None
     answer = _solve(search, limits, hint, fixed, strengthenings, solver)
@@ -236,7 +238,7 @@ def _solve(
 
 
 def _conclude(search: Search, found: Found, limits: Limits) -> Answer[Schedule]:
-    if found.start_refused:
+    if found.start_taken is False:
         search.notes.append("the hint was not taken as a start")
     if found.values is not None:
         search.take(found.values)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from formulation.pipelined.milp_energy import least_energy
 from formulation.pipelined.milp_rules import stream_resources
-from formulation.pipelined.milp_vars import Milp, slack, ticks
+from formulation.pipelined.milp_vars import Milp, minus, slack, ticks
+from formulation.pipelined.symmetry import ladder, useful
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from formulation.engines.milp import Terms
     from formulation.problem import Problem
 
 
@@ -93,9 +95,30 @@ def two_copies(m: Milp) -> None:
             m.program.row("two_copies", terms, ">=", 0)
 
 
+def symmetry(m: Milp) -> None:
+    """Σ x[l, c] over c moved down ≤ moved[l] ≤ Σ earlier x[l', c'], c' moved up.
+
+    For every symmetry in `Milp.group`, l in the order of `ladder` (MODEL.md §4.11); the
+    sum is kept in moved[l], which counts at most 1.
+    """
+    m.group = useful(m.problem)
+    for n, to in enumerate(m.group):
+        moved: Terms = []
+        for rung in ladder(m.problem, to):
+            down = [(m.x[rung.task, c], 1.0) for c in rung.down]
+            m.program.row("symmetry", [*down, *minus(moved)], "<=", 0)
+            if rung.up:
+                some = m.program.real(f"moved_{n}_{rung.task}", 0, 1)
+                ups = [(m.x[rung.task, c], 1.0) for c in rung.up]
+                earlier = minus([*moved, *ups])
+                m.program.row("moved", [(some, 1), *earlier], "<=", 0)
+                moved = [(some, 1.0)]
+
+
 STRENGTHENINGS: dict[str, Callable[[Milp], None]] = {
     "least_period": least_period,
     "least_energy": least_energies,
     "stretches": stretches,
     "two_copies": two_copies,
+    "symmetry": symmetry,
 }

@@ -15,6 +15,7 @@ from formulation.engines.milp import EngineError
 from formulation.outcome import Answer, Progress, integer_bound
 from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.semantics import Evaluation, evaluate
+from formulation.pipelined.symmetry import representative
 from formulation.pipelined.traffic import copies
 from formulation.rules import UnassignedError, Violation
 
@@ -50,8 +51,12 @@ def fix(m: Milp, s: Schedule) -> None:
 
 
 def start(m: Milp, s: Schedule) -> None:
-    """Give every integer variable its value in a valid schedule as the start."""
-    p, worth = m.problem, evaluate(m.problem, s, without=m.without)
+    """Give every integer variable its value in a valid schedule as the start.
+
+    In its image, where symmetries are broken.
+    """
+    p, s = m.problem, representative(m.problem, s, m.group)
+    worth = evaluate(p, s, without=m.without)
     values = decisions(m, s)
     if m.tick_step == 1:
         values[m.period] = worth.period_ticks - m.base_ticks
@@ -165,7 +170,8 @@ class Search:
         lost = len(found.durations) if self.m.tick_step > 1 else 0
         sizes["ticks"] += lost / HAIR
         if any(fault.amount > HAIR * sizes.get(fault.unit, 0) for fault in faults):
-            raise EngineError(f"the semantics reject a solution of the MILP: {said}")
+            text = f"the semantics reject a solution of the MILP: {said}"
+            raise EngineError(text, schedule)
         self.notes.append(f"a solution was dropped, broken within tolerances: {said}")
 
     def solution(self, values: dict[Var, float]) -> None:
@@ -210,9 +216,11 @@ class Search:
             A proof that contradicts a valid schedule.
         """
         if infeasible and self.schedule is not None:
-            raise EngineError("the MILP is infeasible, but there is a valid schedule")
+            text = "the MILP is infeasible, but there is a valid schedule"
+            raise EngineError(text, self.schedule)
         if None not in (self.bound, self.value) and self.bound > self.value:  # type: ignore[operator]
-            raise EngineError(f"bound {self.bound} is above a valid {self.value}")
+            text = f"bound {self.bound} is above a valid {self.value}"
+            raise EngineError(text, self.schedule)
         return Answer(
             schedule=self.schedule,
             value=self.value,

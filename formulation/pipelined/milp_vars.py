@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from formulation.engines.milp import Program, Terms, Var
     from formulation.problem import Flow, Mode, Problem
+    from formulation.symmetry import Permutation
 
 
 KEPT = {None: "none", True: "resident", False: "streamed"}
@@ -117,6 +118,7 @@ class Milp:
     energy: Var | None = None
     base_energy: int = 0
     energy_step: int = 1
+    group: tuple[Permutation, ...] = ()  # symmetries that are broken
 
     def period_ticks(self, sign: float = 1.0) -> Terms:
         """Return ±(T − `base_ticks`)."""

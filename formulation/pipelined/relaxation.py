@@ -16,6 +16,7 @@ proof. Stages, buffers beyond two copies, and the rules on shapes are left out.
 ("over", u, c, k)  … and crosses link k (``multicast``)
 ("stretch", l, c)  if l is on c: d(l) less the ticks of its choice
 ("kept", c)        resident weights and buffers on c, in bytes; at most its L2
+("peak", c)        peak of c in bytes; at most its L2
 ================== ===============================================================
 
 x[l, c] stands for Σ_n pick[l, c, n], home[u, c] for x[producer, c] − made[u, c],

@@ -159,14 +159,15 @@ def resources(r: Relaxed) -> None:
 def sram(r: Relaxed) -> None:
     """kept[c] ≥ Σ W·pick (resident) + Σ bytes·(2·Σ_e sent[u, e, c] + n·leaves[u, c]).
 
-    And kept[c] + Σ_n ws·pick[l, c, n] + Σ bytes·(home[u, c] − leaves[u, c]) ≤ L2 ∀ c,
-    l, the last sum over the tensors u of l's model with producer ≤ l ≤ last consumer;
-    n = 2, with ``serial`` 1. Proof. Between chiplets `stage` makes Δ ≥ 2 (``serial``:
-    Δ ≥ 1 and one copy more), so a receiver has 2 copies and the producer's chiplet n.
+    And kept[c] + peak[c] ≤ L2, peak[c] ≥ Σ_n ws·pick[l, c, n] + Σ bytes·(home[u, c] −
+    leaves[u, c]) ∀ c, l, the last sum over the tensors u of l's model with producer ≤
+    l ≤ last consumer; n = 2, with ``serial`` 1. Proof. Between chiplets `stage` makes
+    Δ ≥ 2 (``serial``: Δ ≥ 1 and one copy more), so a receiver has 2 copies and the
+    producer's chiplet n.
     A package tensor that does not leave c is buffered there, in one copy at least, or
-    in the peak while it is live. With l on c the row is L2's at l. If l is elsewhere,
-    the unbuffered tensors in it are all live at the last of their producers, which
-    is on c. ``sram: residents`` counts W alone.
+    in the peak while it is live. With l on c the row is the peak's at l. If l is
+    elsewhere, the unbuffered tensors in it are all live at the last of their
+    producers, which is on c. ``sram: residents`` counts W alone.
     """
     p = r.p
     for c, chiplet in enumerate(p.chiplets):
@@ -180,10 +181,14 @@ def sram(r: Relaxed) -> None:
             if (u, c) in r.leaves:
                 held.append((r.leaves[u, c], -(1 if p.serial else 2) * tensor.bytes))
         r.program.row(f"sram {c}", held, 0)
-        for t in range(len(p.tasks)) if not p.residents_only else ():
+        if p.residents_only:
+            continue
+        peak = r.program.column(("peak", c), chiplet.l2_bytes)
+        r.program.row(f"L2 of {c}", [(kept, -1), (peak, -1)], -chiplet.l2_bytes)
+        for t in range(len(p.tasks)):
             if r.picks.get((t, c)):
-                room = [(kept, -1), *_work(r, t, c)]
-                r.program.row(f"sram of {r.on(t, c)}", room, -chiplet.l2_bytes)
+                row = [(peak, 1), *_work(r, t, c)]
+                r.program.row(f"sram of {r.on(t, c)}", row, 0)
 
 
 def _work(r: Relaxed, t: int, c: int) -> Terms:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from formulation import dual, traffic
-from formulation.decisions import DRAM
+from formulation.decisions import DRAM, PACKAGE
 from formulation.dual import Linear, recompute
 from formulation.engines.lp import multipliers
 from formulation.outcome import Target
@@ -60,6 +60,7 @@ class Point:
                 self.transfer(u)
         for c, used in enumerate(evaluate(p, s).sram):
             self.at["kept", c] = used.resident_bytes + self.moving(c)
+            self.at["peak", c] = counted_peak(p, s, c, self.sends)
 
     def layer(self, t: int) -> None:
         p, s, c = self.p, self.s, self.s.chiplet[t]
@@ -116,6 +117,28 @@ class Point:
         pairs = zip(program.keys, program.cost, strict=True)
         total = sum(k * self.at.get(key, 0) for key, k in pairs)
         return -(-total // program.unit)
+
+
+def counted_peak(p: Problem, s: Schedule, c: int, sends: bool = True) -> int:
+    """The most that a layer on c needs, with what is made here, live and never sent.
+
+    Tensors that stay but are buffered count in it; and those that are sent, where
+    transfers are left out of the relaxation.
+    """
+    most = 0
+    for t, task in enumerate(p.tasks):
+        if s.chiplet[t] == c:
+            need = traffic.task_mode(p, s, t).ws_bytes
+            for u, tensor in enumerate(p.tensors):
+                i = tensor.producer
+                if i is None or tensor.model != task.model or s.place[u] != PACKAGE:
+                    continue
+                where = {s.chiplet[x] for x in (i, *tensor.consumers)}
+                stays = where == {c} or (s.chiplet[i] == c and not sends)
+                if stays and i <= t <= max(tensor.consumers):
+                    need += tensor.bytes
+            most = max(most, need)
+    return most
 
 
 @cache
