@@ -153,11 +153,7 @@ def solve(
     best, proved, why = _groups(p, groups, records, limits, report, start, without)
     worth = None if best is None else evaluate(p, best, without=without)
     names = tuple(part.text for part in parts)
-    clashing: tuple[str, ...] = ()
-    if clashes and any(record.infeasible for record in records):
-        from formulation.pipelined.clash import clashing_rules
-
-        clashing = clashing_rules(p, without, limits)
+    infeasible = any(record.infeasible for record in records)
     return Outcome(
         objective=names,
         schedule=best,
@@ -167,8 +163,15 @@ def solve(
         why_stopped=why,
         seconds=time.monotonic() - began,
         relaxed=tuple(sorted(without)),
-        clashing=clashing,
+        clashing=_clashing(p, without, limits) if clashes and infeasible else (),
     )
+
+
+def _clashing(p: Problem, without: frozenset[str], limits: Limits) -> tuple[str, ...]:
+    """Return rules that clash; imported only when it is needed."""
+    from formulation.pipelined.clash import clashing_rules
+
+    return clashing_rules(p, without, limits)
 
 
 def _refuse(p: Problem, parts: tuple[Part, ...], without: frozenset[str]) -> None:

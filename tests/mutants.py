@@ -356,8 +356,8 @@ BUGS = (
     ),
     Bug(
         "a symmetry need not keep the way to DRAM",
-        Edit(GROUP, 'ways += [\n            ("read"', 'ways = [\n            ("away"'),
-        Edit(GROUP, "in flow.loads:\n", "in ():\n"),
+        Edit(GROUP, "for what, of, flow in ways:", "for what, of, flow in ways[:0]:"),
+        Edit(GROUP, "for what, of, flow in ways:", "for what, of, flow in ways[:0]:"),
     ),
     Bug(
         "after a layer on a chiplet that stays, all others count as the first",

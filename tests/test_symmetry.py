@@ -144,8 +144,11 @@ def test_no_symmetry_is_missed(seed: int) -> None:
     assert closure(elements(of), n) == wanted
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("shape", SYMMETRIC)
-def test_images_are_worth_the_same(shape: str) -> None:
+def test_images_are_worth_the_same(shape: str, engine: str) -> None:
+    """Of both engines, which break the same symmetries."""
+    assert "symmetry" in strengthenings(engine)
     judged = 0
     for seed in SEEDS:
         p, rng = problem(seed, shape), Random(f"{seed} {shape}")
@@ -205,8 +208,10 @@ def with_and_without(
     assert best == proved(engine, p, target, strengthenings=on - {"symmetry"})
 
 
-FEW = [pytest.param(SEEDS[:2], id="few"),
-       pytest.param(SEEDS[2:], id="more", marks=pytest.mark.long)]  # fmt: skip
+FEW = [
+    pytest.param(SEEDS[:1], id="few"),
+    pytest.param(SEEDS[1:], id="more", marks=pytest.mark.long),
+]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -280,7 +285,7 @@ def test_of_ways_that_are_images_one_is_listed(shape: str, engine: str) -> None:
 def test_every_image_is_taken_as_a_hint(shape: str, engine: str) -> None:
     """What CP-SAT is told, fixed, is as good; HiGHS says that it is a start."""
     told = 0
-    for seed in SEEDS[:2]:
+    for seed in SEEDS[1:2]:
         p, target = problem(seed, shape), Target("period")
         best = minimise(engine)(p, target, LIMITS)
         for to in symmetries(p) if best.schedule is not None else ():

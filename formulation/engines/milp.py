@@ -267,6 +267,12 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
             # An exception must not travel through HiGHS; it is raised afterwards.
             self.fault = fault
 
+    def took(self, status: str) -> bool | None:
+        """Return whether the start was one (`Found.start_taken`)."""
+        if self.start_taken is False and status == "optimal":
+            return self.start_ended == "Optimal"
+        return self.start_taken
+
     def _stopped(self) -> bool:
         return self.stop is not None and self.stop.is_set()
 
@@ -348,10 +354,7 @@ def highs(
     if status in ("infeasible", "unknown"):
         bound = None
     text = model.modelStatusToString(said)
-    taken = solver.start_taken
-    if taken is False and status == "optimal":
-        taken = solver.start_ended == "Optimal"
-    return Found(status, bound, values, taken, text)
+    return Found(status, bound, values, solver.took(status), text)
 
 
 def _cbc(**options: Any) -> Any:
