@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from formulation.axes import PeriodEnergy, StagesPeriod
@@ -43,24 +44,27 @@ class Engine(Protocol):
         """Minimise a target."""
 
 
-def _engine(name: str, off: frozenset[str]) -> tuple[Engine, str]:
-    """Return an engine without some strengthenings, and its version.
-
-    Imported only when it is needed.
-    """
+def _engine(name: str) -> tuple[Engine, str]:
+    """Return an engine and its version; imported only when it is needed."""
     if name == "cpsat":
         from formulation.engines.cpsat import VERSION
         from formulation.pipelined.cpsat import minimise
-        from formulation.pipelined.cpsat_build import STRENGTHENINGS
 
-        on = frozenset(STRENGTHENINGS) - off
-        return partial(minimise, strengthenings=on), VERSION
+        return minimise, VERSION
     from formulation.engines.milp import VERSION as MILP_VERSION
     from formulation.pipelined.milp import minimise as minimise_milp
-    from formulation.pipelined.milp_cuts import STRENGTHENINGS as ROWS
 
-    on = frozenset(ROWS) - off
-    return partial(minimise_milp, strengthenings=on), MILP_VERSION
+    return minimise_milp, MILP_VERSION
+
+
+def _record(name: str, off: frozenset[str]) -> _Record:
+    """Return an engine that is to work without some strengthenings."""
+    run, version = _engine(name)
+    if off:
+        file = "cpsat_build" if name == "cpsat" else "milp_cuts"
+        every = import_module(f"formulation.pipelined.{file}").STRENGTHENINGS
+        run = partial(run, strengthenings=frozenset(every) - off)
+    return _Record(name, run, version)
 
 
 @dataclass
@@ -148,7 +152,7 @@ def solve(
     """
     parts, limits, began = parts_of(objective), limits or Limits(), time.monotonic()
     _refuse(p, parts, without)
-    records = [_Record(name, *_engine(name, off)) for name in ENGINES[engine]]
+    records = [_record(name, off) for name in ENGINES[engine]]
     groups = steps_of(objective)
     best, proved, why = _groups(p, groups, records, limits, report, start, without)
     worth = None if best is None else evaluate(p, best, without=without)

@@ -192,7 +192,7 @@ def test_unused_variables_and_empty_rows() -> None:
     assert found.values[x] == 3
     assert 1 <= found.values[y] <= 2
     program.row("never", [], ">=", 1)
-    assert run(program) == Found("infeasible", None, None, False, "Infeasible")
+    assert run(program) == Found("infeasible", None, None, None, "Infeasible")
 
 
 def test_names_that_pulp_would_rewrite_are_refused() -> None:

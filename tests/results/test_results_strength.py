@@ -15,7 +15,7 @@ from results.record import Runs
 from results.strength import PLANS, Plan, instance_of, strength
 from results.tables.strength import pairs, table
 from results.tables.table import as_csv, markdown
-from tests.support import tiny
+from tests.support import strengthenings, tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,8 +83,8 @@ def test_solve_hands_on_what_is_off(
 ) -> None:
     given: list[frozenset[str]] = []
 
-    def minimise(*args: Any, strengthenings: frozenset[str], **options: Any) -> Any:
-        given.append(strengthenings)
+    def minimise(*args: Any, **options: Any) -> Any:
+        given.append(options.get("strengthenings", strengthenings(engine)))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"formulation.pipelined.{engine}.minimise", minimise)
