@@ -14,9 +14,9 @@ KEYS = ("value", "bound", "why_stopped")
 
 
 def pairs(lines: Sequence[Line]) -> list[tuple[Line, Line]]:
-    """Return (with all, without one) for every run without one, in order.
+    """Return (with all, without one) for every run without one.
 
-    A run whose other half is missing is left out.
+    Scenario by scenario, in order. A run whose other half is missing is left out.
     """
     whole = {
         (line["about"]["scenario"], line["objective"]): line
@@ -28,7 +28,8 @@ def pairs(lines: Sequence[Line]) -> list[tuple[Line, Line]]:
         key = (line["about"]["scenario"], line["objective"])
         if line["about"]["off"] is not None and key in whole:
             found.append((whole[key], line))
-    return found
+    order = list(dict.fromkeys(line["about"]["scenario"] for line in lines))
+    return sorted(found, key=lambda x: order.index(x[0]["about"]["scenario"]))
 
 
 def raised(on: Line, off: Line) -> float | None:
