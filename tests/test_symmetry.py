@@ -264,7 +264,7 @@ def test_of_ways_that_are_images_one_is_listed(shape: str, engine: str) -> None:
         listed += len(every) - len(some)
         both = (
             energy_cutter(p, frozenset(), None),
-            energy_cutter(p, frozenset(), None, group),
+            energy_cutter(p, frozenset(), None, group=group),
         )
         if both[0] is not None and both[0].other is not None and both[1] is not None:
             ways = [
