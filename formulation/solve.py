@@ -40,6 +40,7 @@ class Engine(Protocol):
         report: Report | None,
         hint: Schedule | None,
         without: frozenset[str],
+        strengthenings: frozenset[str] = ...,
     ) -> Answer[Schedule]:
         """Minimise a target."""
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 PEAKS = 0.3  # of the time, for branching on peaks
+PEAKS_SECONDS = 3.0  # less than that is not begun with: a box of `headline` takes 0.5
 # Two workers race with and without an LP. On their own they are one search with an LP
 # and one that moves solutions about. After 14 s on a busy machine (load 14; values and
 # bounds of the model without stages, no ways to cut): least period of
@@ -149,6 +150,7 @@ def _branch_on_peaks(search: Search) -> None:
     """Raise the bound on an energy box by box (MODEL.md §4.12), if no rule is out."""
     p, left = search.p, search.left()
     unable = search.without or p.residents_only or search.enough
+    unable = unable or (left is not None and PEAKS * left < PEAKS_SECONDS)
     if unable or search.target.quantity == "period" or len(p.chiplets) > MOST_SENDERS:
         return
     ends = None if left is None else time.monotonic() + PEAKS * left
