@@ -127,8 +127,7 @@ def costed(*, by_primer: bool = True) -> list[Costed]:
                 if by_primer:
                     over = operands(layer, read)[0]
                     assert layer.bounds is not None
-                    assert over is not None
-                    again = (passes(size, layer) - 1) * over.bytes
+                    again = (passes(size, layer) - 1) * sum(u.bytes for u in over)
                     moved = least + again + layer.bounds.outputs
                     seen[key] = seen[key][0], moved
             layers.append(seen[key])
