@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.choices import Choice, add_flow, choices, parts
+from formulation.choices import Choice, add_flow, choices, parts
 from formulation.problem import remembered
 
 if TYPE_CHECKING:

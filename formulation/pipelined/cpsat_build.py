@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from formulation.cpsat_decisions import Term, weighted
 from formulation.decisions import DRAM, PACKAGE
 from formulation.engines.cpsat import EngineError
 from formulation.pipelined import bounds
 from formulation.pipelined.cpsat_rules import RULES, energy
-from formulation.pipelined.cpsat_vars import Cpsat, Term, weighted
+from formulation.pipelined.cpsat_vars import Cpsat
 from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.symmetry import ladder, representative, useful
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from ortools.sat.python import cp_model
 
+    from formulation.cpsat_decisions import Lit
     from formulation.outcome import Target
-    from formulation.pipelined.cpsat_vars import Lit
     from formulation.problem import Problem
 
 STRENGTHENINGS = (

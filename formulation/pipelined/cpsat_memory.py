@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.cpsat_vars import weighted
+from formulation.cpsat_decisions import weighted
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
-    from formulation.pipelined.cpsat_vars import Cpsat, Lit
+    from formulation.cpsat_decisions import Lit
+    from formulation.pipelined.cpsat_vars import Cpsat
 
 
 def sram(m: Cpsat) -> None:

@@ -12,9 +12,9 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
+from formulation.choices import choices
 from formulation.dual import recompute
 from formulation.engines.lp import Lp
-from formulation.pipelined.choices import choices
 from formulation.pipelined.relaxation import relaxation
 
 if TYPE_CHECKING:

@@ -28,17 +28,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from formulation.choices import add_flow, choices, parts
 from formulation.dual import Linear
 from formulation.outcome import Target
 from formulation.pipelined.bounds import upper
-from formulation.pipelined.choices import add_flow, choices, parts
 from formulation.pipelined.relaxation_rules import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from formulation.choices import Choice
     from formulation.dual import Terms
-    from formulation.pipelined.choices import Choice
     from formulation.problem import Problem
 
 # With more chiplets the columns of transfers, one for every two chiplets and tensor,

@@ -6,13 +6,13 @@ from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.choices import stream_ticks
+from formulation.choices import stream_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from formulation.choices import Choice
     from formulation.dual import Terms
-    from formulation.pipelined.choices import Choice
     from formulation.pipelined.relaxation import Item, Relaxed
 
 

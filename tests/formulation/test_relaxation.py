@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from formulation import dual, traffic
+from formulation.choices import choices
 from formulation.decisions import DRAM, PACKAGE
 from formulation.dual import Linear, recompute
 from formulation.engines.lp import multipliers
 from formulation.outcome import Target
 from formulation.pipelined import relaxation as of_relaxation
 from formulation.pipelined.bounds import lower
-from formulation.pipelined.choices import choices
 from formulation.pipelined.relaxation import relaxation
 from formulation.pipelined.relaxation_rules import ROWS, giants
 from formulation.pipelined.semantics import evaluate
