@@ -113,6 +113,21 @@ def choices(p: Problem, t: int, c: int) -> tuple[Choice, ...]:
 
 
 @remembered
+def fitting(p: Problem, t: int, c: int) -> tuple[Choice, ...]:
+    """Return the choices whose own L2 need fits the chiplet.
+
+    Proof. `sram` counts at least the resident weights and the working set of the
+    layer itself (with `residents_only` the weights alone).
+    """
+    l2 = p.chiplets[c].l2_bytes
+    return tuple(
+        k
+        for k in choices(p, t, c)
+        if k.resident_bytes + (0 if p.residents_only else k.ws_bytes) <= l2
+    )
+
+
+@remembered
 def parts(p: Problem, t: int, c: int) -> tuple[Part, ...]:
     """Return the optional parts of a layer's stream on a chiplet."""
     task = p.tasks[t]

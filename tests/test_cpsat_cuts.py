@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from formulation.choices import fitting
 from formulation.outcome import Limits, Target
 from formulation.pipelined import cpsat, cpsat_cuts, cpsat_polish
-from formulation.pipelined.bounds import fitting
 from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
 from formulation.pipelined.cpsat_search import Search, on_chiplets
 from formulation.pipelined.cuts import Way, cutter

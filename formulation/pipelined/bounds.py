@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formulation.choices import Choice, add_flow, choices, parts
+from formulation.choices import add_flow, choices, fitting, parts
 from formulation.problem import remembered
 
 if TYPE_CHECKING:
     from formulation.problem import Problem
-
-
-@remembered
-def fitting(p: Problem, t: int, c: int) -> tuple[Choice, ...]:
-    """Return the choices whose own L2 need fits the chiplet.
-
-    Proof. `sram` counts at least the resident weights and the working set of the
-    layer itself (with `residents_only` the weights alone).
-    """
-    l2 = p.chiplets[c].l2_bytes
-    return tuple(
-        k
-        for k in choices(p, t, c)
-        if k.resident_bytes + (0 if p.residents_only else k.ws_bytes) <= l2
-    )
 
 
 def _least(p: Problem, t: int) -> int | None:

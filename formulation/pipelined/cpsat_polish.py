@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from ortools.sat.python import cp_model
 
+from formulation.choices import fitting
 from formulation.cpsat_decisions import weighted
 from formulation.engines.cpsat import Model, run
-from formulation.pipelined.bounds import fitting
 from formulation.pipelined.semantics import Evaluation, evaluate
 
 if TYPE_CHECKING:

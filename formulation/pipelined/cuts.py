@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from formulation.pipelined.bounds import fitting
+from formulation.choices import fitting
 from formulation.pipelined.symmetry import smallest
 
 if TYPE_CHECKING:

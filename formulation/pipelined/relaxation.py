@@ -183,7 +183,7 @@ def relaxation(p: Problem, target: Target) -> Linear:
 
 
 def _choices(r: Relaxed) -> None:
-    """Σ pick[l, c, n] = 1 ∀ l, over choices that fit L2 alone (`bounds.fitting`)."""
+    """Σ pick[l, c, n] = 1 ∀ l, over choices that fit L2 alone (`choices.fitting`)."""
     p = r.p
     for t in range(len(p.tasks)):
         every: Terms = []

@@ -1,11 +1,15 @@
-"""What holds for every timed schedule of a problem: the horizon (MODEL.md §6.4)."""
+"""What holds for every timed schedule of a problem (MODEL.md §6.4, §6.5)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING
 
-from formulation.timed.movements import ticks_alone
+from formulation.choices import choices, fitting
+from formulation.problem import remembered
+from formulation.timed.movements import passes, ticks_alone
 from formulation.traffic import send
 
 if TYPE_CHECKING:
@@ -30,8 +34,11 @@ class _Most:
     latencies: int = 0
 
 
-def horizon(p: Problem) -> int:
-    """Return H: some optimal schedule has a makespan ≤ H, if there is a schedule."""
+def horizon(p: Problem, without: frozenset[str] = frozenset()) -> int:
+    """Return H: some optimal schedule has a makespan ≤ H, if there is a schedule.
+
+    Without `precedence` streams need not lie in runs, so they count on their own.
+    """
     most = _Most()
     for t in range(len(p.tasks)):
         _add_task(p, t, most)
@@ -41,7 +48,8 @@ def horizon(p: Problem) -> int:
     if p.timing.contention == "fluid":
         slow = 2 * most.movements * (most.alone + most.others)
         return released + most.runs + slow + most.latencies
-    return released + most.fixed + most.others + most.latencies
+    outside = most.alone if "precedence" in without else 0
+    return released + most.fixed + outside + most.others + most.latencies
 
 
 def _units(flows: Iterable[tuple[Flow, int]]) -> dict[int, int]:
@@ -115,3 +123,143 @@ def _add_tensor(p: Problem, u: int, most: _Most) -> None:
     most.movements += rounds * count
     most.others += rounds * count * slowest
     most.latencies += rounds * max(count * late, p.dram_ticks)
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """Proved bounds, in ticks.
+
+    Parameters
+    ----------
+    makespan
+        No makespan is less.
+    latency
+        Per model and round: no latency is less.
+    start
+        Per task and round: no run starts earlier.
+    """
+
+    makespan: int
+    latency: tuple[tuple[int, ...], ...]
+    start: tuple[tuple[int, ...], ...]
+
+
+@remembered
+def lower(p: Problem) -> Lower:
+    """Return the bounds of MODEL.md §6.5, under all rules together."""
+    heads, ends = critical_path(p)
+    latency, start = [], []
+    for model, releases in zip(p.models, p.timing.releases, strict=True):
+        latency.append((max(ends[t] for t in model.tasks),) * len(releases))
+        start += [tuple(r + heads[t] for r in releases) for t in model.tasks]
+    return Lower(max(explain(p).values()), tuple(latency), tuple(start))
+
+
+def explain(p: Problem) -> dict[str, int]:
+    """Return the bounds that say what holds the makespan up, in ticks."""
+    heads, ends = critical_path(p)
+    path, layer = 0, 0
+    for t, task in enumerate(p.tasks):
+        releases = sorted(p.timing.releases[task.model])
+        path = max(path, releases[-1] + ends[t])
+        least = _least(p, t)
+        for n, released in enumerate(releases):
+            left = (len(releases) - n) * least
+            layer = max(layer, released + heads[t] + left)
+    return {
+        "critical_path_ticks": path,
+        "largest_layer_ticks": layer,
+        "chiplet_work_ticks": chiplet_work(p),
+        "dram_total_ticks": dram_total(p),
+    }
+
+
+def _shortest(p: Problem, t: int, c: int) -> int | None:
+    """Return δ(l, c), the least length of a run on a chiplet; `None` if it fits not.
+
+    A run without ticks needs no room.
+    """
+    fits, found = fitting(p, t, c), []
+    for k in choices(p, t, c):
+        latency = p.tasks[t].modes[c][k.mode].latency_ticks
+        ticks = max(latency, ticks_alone(p, dict(k.units)))
+        if not (k.resident and p.timing.weights == "streamed"):
+            found += [ticks] if k in fits or not ticks else []
+    return min(found, default=None)
+
+
+def _least(p: Problem, t: int) -> int:
+    """Return the least length of a run of a layer, 0 if it fits nowhere."""
+    some = [_shortest(p, t, c) for c in p.supported(t)]
+    return min((x for x in some if x is not None), default=0)
+
+
+def critical_path(p: Problem) -> tuple[list[int], list[int]]:
+    """Return when a run of each layer starts and ends at least after its release."""
+    heads, ends = [0] * len(p.tasks), [0] * len(p.tasks)
+    by_chiplet: list[dict[int, int]] = [{} for _ in p.tasks]
+    for t, task in enumerate(p.tasks):  # in topological order
+        for c in p.supported(t):
+            least = _shortest(p, t, c)
+            if least is not None:
+                head = max(
+                    (_ready(p, u, c, by_chiplet) for u in task.inputs), default=0
+                )
+                by_chiplet[t][c] = head + least
+        heads[t] = min(
+            (end - (_shortest(p, t, c) or 0) for c, end in by_chiplet[t].items()),
+            default=0,
+        )
+        ends[t] = min(by_chiplet[t].values(), default=0)
+    return heads, ends
+
+
+def _ready(p: Problem, u: int, d: int, ends: list[dict[int, int]]) -> int:
+    """Return the least tick at which a consumer on d can start, for a tensor."""
+    producer = p.tensors[u].producer
+    if producer is None:
+        return 0
+    found = []
+    for c, end in ends[producer].items():
+        lag = 0
+        if c != d:
+            moved = passes(p, c, [d], send(p, u, c, [d]).units).values()
+            over = max((until for _, until in moved), default=0)
+            lag = min(p.dram_ticks, over + p.route_ticks[c][d])
+        found.append(end + lag)
+    return min(found, default=0)
+
+
+def chiplet_work(p: Problem) -> int:
+    """Return the largest release plus the work that is left, over all chiplets."""
+    work: dict[int, int] = {}
+    for t, task in enumerate(p.tasks):
+        for released in p.timing.releases[task.model]:
+            work[released] = work.get(released, 0) + _least(p, t)
+    best, left = 0, 0
+    for released in sorted(work, reverse=True):
+        left += work[released]
+        best = max(best, released - (-left // len(p.chiplets)))
+    return best
+
+
+def dram_total(p: Problem) -> int:
+    """Return the least time of all DRAM bytes over all interfaces together."""
+    doors = [x.bandwidth for x in p.resources if x.kind == "dram"]
+    if len(doors) < len(p.chiplets[0].reads) or p.timing.contention == "none":
+        return 0
+    rounds = [len(x) for x in p.timing.releases]
+    amount = sum(task.weight_bytes for task in p.tasks)
+    if p.timing.weights == "preloaded":
+        # With a makespan of 0 they lie in L2 in no tick.
+        some = any(_least(p, t) for t in range(len(p.tasks)))
+        amount = max(0, amount - sum(c.l2_bytes for c in p.chiplets)) if some else 0
+    if p.timing.weights == "streamed":
+        amount = sum(task.weight_bytes * rounds[task.model] for task in p.tasks)
+    for u, tensor in enumerate(p.tensors):
+        if tensor.producer is None:
+            amount += tensor.bytes * len(tensor.consumers) * rounds[tensor.model]
+        elif tensor.output or p.always_dram(u):
+            amount += tensor.bytes * rounds[tensor.model]
+    rate = sum(Fraction(x.num, x.den) for x in doors)
+    return ceil(amount * p.load_unit / rate)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from formulation.traffic import Stream, batches, load, send, stream, task_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from formulation.decisions import Decisions
     from formulation.problem import Problem
@@ -102,24 +102,49 @@ def _at_once(p: Problem, name: str, span: Span, units: dict[int, int]) -> Moveme
     return Movement(name, span, ticks_alone(p, units), units, holds)
 
 
-def _hop_by_hop(
+def way(p: Problem, here: int, there: int) -> list[int]:
+    """Return the finite resources of a transfer in the order in which it passes them.
+
+    The port out, the links of the route, the port in.
+    """
+    links = [p.links[link].resource for link in p.routes[here][there]]
+    ports = p.chiplets[here].port_out, p.chiplets[there].port_in
+    return [r for r in (ports[0], *links, ports[1]) if r is not None]
+
+
+def passes(
+    p: Problem, here: int, to: Sequence[int], units: dict[int, int]
+) -> dict[int, Span]:
+    """Return when a transfer holds what it has load on, counted from its start.
+
+    With ``store_and_forward`` one resource of its way after another, else all of them
+    all the time. The end of the last one is q.
+    """
+    if not p.timing.store_and_forward:
+        q = ticks_alone(p, units)
+        return {r: (0, q) for r, n in units.items() if n > 0}
+    holds: dict[int, Span] = {}
+    for d in to:
+        passed = 0
+        for r in way(p, here, d):
+            if units[r] > 0:
+                until = passed + p.resources[r].bandwidth.ticks(units[r])
+                holds[r] = (passed, until)
+                passed = until
+    return holds
+
+
+def _sent(
     p: Problem, name: str, move: Sent, units: dict[int, int], here: int
 ) -> Movement:
-    """Return a stored-and-forwarded transfer: one resource of its way after another."""
-    longest = 0
-    holds: dict[int, Span] = {}
-    for d in move.to:
-        way = [p.chiplets[here].port_out]
-        way += [p.links[link].resource for link in p.routes[here][d]]
-        way += [p.chiplets[d].port_in]
-        passed = 0
-        for r in way:
-            if r is not None and units[r] > 0:
-                until = passed + p.resources[r].bandwidth.ticks(units[r])
-                holds[r] = (move.span[0] + passed, move.span[0] + until)
-                passed = until
-        longest = max(longest, passed)
-    return Movement(name, move.span, longest, units, tuple(holds.items()))
+    """Return a transfer."""
+    held = passes(p, here, move.to, units)
+    start = move.span[0]
+    longest = max((until for _, until in held.values()), default=0)
+    holds = tuple((r, (start + a, start + b)) for r, (a, b) in held.items())
+    if not p.timing.store_and_forward:
+        holds = tuple((r, move.span) for r in held)
+    return Movement(name, move.span, longest, units, holds)
 
 
 def movements(p: Problem, s: Schedule, traffic: Traffic) -> Iterator[Movement]:
@@ -140,11 +165,8 @@ def movements(p: Problem, s: Schedule, traffic: Traffic) -> Iterator[Movement]:
             for move, (to, sent) in zip(rows, traffic.sends[u], strict=True):
                 where = ", ".join(str(d) for d in to)
                 name = f"transfer of {p.tensor_name(u)} to {where}, round {k}"
-                if p.timing.store_and_forward:
-                    here = s.chiplet[tensor.producer]
-                    yield _hop_by_hop(p, name, move, sent.units, here)
-                else:
-                    yield _at_once(p, name, move.span, sent.units)
+                here = s.chiplet[tensor.producer]
+                yield _sent(p, name, move, sent.units, here)
 
 
 def run_spans(p: Problem, s: Schedule, t: int) -> tuple[Span, ...]:

@@ -11,6 +11,7 @@ is that of `formulation.objective`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from formulation.objective import ObjectiveError, Part, parse_part
@@ -60,6 +61,15 @@ def value(p: Problem, part: Part, worth: Worth) -> int:
         by_model = [sum(ticks) for ticks in rounds[SUMS[name]]]
         total += weight * (by_model[names.index(model)] if dot else sum(by_model))
     return total
+
+
+def earned(p: Problem, part: Part, most: int) -> Problem:
+    """Return the problem in which a part may be worth no more than it was proved to be.
+
+    So the parts of an objective are minimised one after the other.
+    """
+    caps = (*p.timing.caps, (part.text, most))
+    return replace(p, timing=replace(p.timing, caps=caps))
 
 
 def caps_of(p: Problem) -> tuple[tuple[Part, int], ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from formulation.choices import choices
-from formulation.pipelined.bounds import fitting, lower
+from formulation.choices import choices, fitting, lower
 from formulation.problem import Problem, remembered
 from tests.support import tiny
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formulation.choices import dominated
+from formulation.choices import dominated, fitting
 from formulation.decisions import DRAM, PACKAGE
-from formulation.pipelined.bounds import fitting
 from formulation.pipelined.heuristics.l2 import Option
 from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.traffic import copies, duration

@@ -1,0 +1,192 @@
+"""Build, read, fix and hint the CP-SAT model of timed schedules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from formulation.decisions import DRAM, PACKAGE
+from formulation.timed.cpsat_quantities import latencies, value
+from formulation.timed.cpsat_rules import RULES
+from formulation.timed.cpsat_vars import Timed
+from formulation.timed.movements import moves, passes, ticks_alone, traffic_of
+from formulation.timed.schedule import Schedule, Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ortools.sat.python import cp_model
+
+    from formulation.objective import Part
+    from formulation.problem import Problem
+    from formulation.timed.bounds import Lower
+    from formulation.timed.schedule import Span
+
+    Value = Callable[[cp_model.LinearExprT], int]
+
+STRENGTHENINGS = ("dominated", "list", "lower_bound")
+
+
+def build(
+    p: Problem,
+    part: Part,
+    horizon: int,
+    *,
+    lower: Lower | None = None,
+    without: frozenset[str] = frozenset(),
+    strengthenings: frozenset[str] = frozenset(STRENGTHENINGS),
+) -> Timed:
+    """Return the model of a problem: every rule that is not left out, and a part.
+
+    Parameters
+    ----------
+    lower
+        Proved bounds, which are added as rows.
+
+    Raises
+    ------
+    EngineError
+        If an energy or a product could be too large.
+    """
+    m = Timed(p, horizon, without, prune="dominated" in strengthenings)
+    for label, rule in RULES.items():
+        if label not in without:
+            rule(m)
+    if lower is not None:
+        m.model.add(m.makespan >= lower.makespan)
+        for rounds, least in zip(latencies(m), lower.latency, strict=True):
+            for late, ticks in zip(rounds, least, strict=True):
+                m.model.add(late >= ticks)
+        for starts, heads in zip(m.start, lower.start, strict=True):
+            for start, head in zip(starts, heads, strict=True):
+                m.model.add(start >= head)
+    m.model.minimize(value(m, part))
+    return m
+
+
+def read(m: Timed, value: Value) -> Schedule:
+    """Return the schedule of a solution."""
+    chiplet, mode, resident = [], [], []
+    for t in range(len(m.p.tasks)):
+        c = next(c for c, y in enumerate(m.on[t]) if y is not None and value(y))
+        k = next(
+            k for z, k in zip(m.pick[t, c], m.options[t, c], strict=True) if value(z)
+        )
+        chiplet.append(c)
+        mode.append(k.mode)
+        resident.append(k.resident)
+    place = [None if x is None else (DRAM if value(x) else PACKAGE) for x in m.dram]
+    s = Schedule(
+        tuple(chiplet), tuple(mode), tuple(resident), tuple(place), (), (), (), ()
+    )
+    return _with_times(m, s, value)
+
+
+def _with_times(m: Timed, s: Schedule, value: Value) -> Schedule:
+    """Return the decisions of a solution with its times: starts, and how long."""
+    p, traffic = m.p, traffic_of(m.p, s)
+
+    def span(start: cp_model.IntVar, ticks: int) -> Span:
+        first = value(start)
+        return first, first + (0 if "duration" in m.without else ticks)
+
+    streams = [
+        tuple(
+            span(x, ticks_alone(p, own.units)) if moves(own) else None
+            for x in m.stream[t]
+        )
+        for t, own in enumerate(traffic.streams)
+    ]
+    loads = [
+        None if own is None else span(m.load[t], ticks_alone(p, own.units))
+        for t, own in enumerate(traffic.loads)
+    ]
+    transfers = []
+    for u, tensor in enumerate(p.tensors):
+        rows = []
+        for k in m.rounds(tensor.model):
+            row = []
+            for to, sent in traffic.sends[u]:
+                here = s.chiplet[tensor.producer or 0]
+                held = passes(p, here, to, sent.units).values()
+                ticks = max((until for _, until in held), default=0)
+                start = m.send[m.sending(u, to[0])][k]
+                row.append(Transfer(to, span(start, ticks)))
+            rows.append(tuple(row))
+        transfers.append(tuple(rows))
+    return replace(
+        s,
+        runs=tuple(tuple(value(x) for x in starts) for starts in m.start),
+        streams=tuple(streams),
+        loads=tuple(loads),
+        transfers=tuple(transfers),
+    )
+
+
+def fix(m: Timed, s: Schedule) -> None:
+    """Fix all decisions and times of a model to those of a schedule.
+
+    A decision that the model does not have makes it infeasible.
+    """
+    for t in range(len(m.p.tasks)):
+        c = s.chiplet[t]
+        match = [
+            z
+            for z, k in zip(
+                m.pick.get((t, c), ()), m.options.get((t, c), ()), strict=True
+            )
+            if (k.mode, k.resident) == (s.mode[t], s.resident[t])
+        ]
+        m.model.add_bool_or(match)
+    for u, literal in enumerate(m.dram):
+        if literal is not None:
+            m.model.add(literal == int(s.place[u] == DRAM))
+    for x, start, length, ticks in _times(m, s):
+        m.model.add(x == start)
+        if ticks is not None:
+            m.model.add(length == ticks)
+
+
+def add_hint(m: Timed, s: Schedule) -> None:
+    """Start the search from a schedule."""
+    for (t, c), picks in m.pick.items():
+        for z, k in zip(picks, m.options[t, c], strict=True):
+            same = (c, k.mode, k.resident) == (s.chiplet[t], s.mode[t], s.resident[t])
+            m.model.add_hint(z, same)
+        here = m.on[t][c]
+        if here is not None and len(picks) > 1:
+            m.model.add_hint(here, c == s.chiplet[t])
+    for u, literal in enumerate(m.dram):
+        if literal is not None:
+            m.model.add_hint(literal, s.place[u] == DRAM)
+    for x, start, _, _ in _times(m, s):
+        m.model.add_hint(x, start)
+
+
+def _times(
+    m: Timed, s: Schedule
+) -> list[tuple[cp_model.IntVar, int, cp_model.LinearExprT, int | None]]:
+    """Return (start, its value, length, its value) of everything in a schedule.
+
+    The length of a run follows from the others: `None`.
+    """
+    found: list[tuple[cp_model.IntVar, int, cp_model.LinearExprT, int | None]] = []
+
+    def moved(x: cp_model.IntVar, long: cp_model.LinearExprT, span: Span) -> None:
+        found.append((x, span[0], long, span[1] - span[0]))
+
+    for t, starts in enumerate(m.start):
+        found += [(x, n, 0, None) for x, n in zip(starts, s.runs[t], strict=True)]
+        for x, span in zip(m.stream[t], s.streams[t], strict=True):
+            if span is not None:
+                moved(x, m.stream_long[t], span)
+        brought = s.loads[t]
+        if brought is not None:
+            units, _ = m.load_units(t, s.chiplet[t])
+            moved(m.load[t], m.alone(units), brought)
+    for u, rounds in enumerate(s.transfers):
+        for k, row in enumerate(rounds):
+            for move in row:
+                key = m.sending(u, move.to[0])
+                moved(m.send[key][k], m.send_long[key], move.span)
+    return found
