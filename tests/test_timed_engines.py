@@ -6,6 +6,7 @@ Seeds of `tests/timed_random.py`, less those with ``fluid``, which has no engine
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -19,7 +20,7 @@ from formulation.timed.list_schedule import list_schedule
 from formulation.timed.objective import earned, timed_part
 from formulation.timed.semantics import RULES, KindError, evaluate
 from tests import oracle_timed as oracle
-from tests.test_oracle_timed import network, problem, row
+from tests.test_oracle_timed import chain, network, problem, row
 from tests.timed_random import cases, tiny
 
 LIMITS = Limits(workers=1)
@@ -123,11 +124,11 @@ def test_relaxation(rule: str) -> None:
         assert expected != oracle.best(p, objective), seed
 
 
-def test_fixed_schedules() -> None:
+def assert_alike(seeds: list[int], draws: int) -> Counter[str]:
     """With all decisions fixed exactly the valid schedules are accepted."""
     seen: Counter[str] = Counter()
-    for seed in rigid(range(26)):
-        for case in cases(seed, 1):
+    for seed in seeds:
+        for case in cases(seed, draws):
             verdict = oracle.judge(case.problem, case.schedule)
             if "assignment" in verdict.violated:
                 continue
@@ -138,9 +139,54 @@ def test_fixed_schedules() -> None:
             else:
                 assert verdict.values is not None
                 assert value == (verdict.values.makespan,), (seed, case)
+    return seen
+
+
+def test_fixed_schedules() -> None:
+    seen = assert_alike(rigid(range(26)), 1)
     assert seen["valid"] >= 50
     rules = {"release", "duration", "precedence", "no-overlap", "sram"}
     assert {r: seen[r] for r in rules if seen[r] < 5} == {}
+
+
+@pytest.mark.long
+def test_many_fixed_schedules() -> None:
+    seen = assert_alike(rigid(range(26, 200)), 2)
+    rules = set(RULES) - {"assignment", "bandwidth"}
+    assert {r: seen[r] for r in rules if seen[r] < 5} == {}
+
+
+def test_a_load_may_wait_for_room() -> None:
+    """x takes all of L2 for 5 ticks, y's weights come then: 5 + 8 + 1."""
+    rows = [row("x", 5, ws_bytes=9), row("y", 1, rw_bytes=100)]
+    p = problem([network("x y:8")], rows, dram=1, l2=9)
+    assert proved(p, "makespan") == oracle.best(p, "makespan") == (14,)
+
+
+@pytest.mark.parametrize(
+    ("hop", "dram", "total"),
+    [
+        (0, None, 12),  # z takes no tick: after y, within x
+        (0, 1, 12),  # though it could have a stream
+        (50, 1, 22),  # and with one, of 3 ticks, it is before x
+    ],
+)
+def test_a_run_holds_its_chiplet_if_it_takes_ticks(
+    hop: int, dram: int | None, total: int
+) -> None:
+    models = [network("x"), network("y z", [("y", "z", 3)], name="n")]
+    others = [replace(x, model="n") for x in (row("y", 2, "b"), row("z", 0))]
+    rows = [row("x", 10), *others]
+    p = problem(models, rows, "ab", hop=hop, dram=dram)
+    assert proved(p, "latency_sum") == oracle.best(p, "latency_sum") == (total,)
+
+
+def test_critical_path() -> None:
+    """3 ticks, then 4 bytes over DRAM (5 ticks late) or 2 + 1 over the link, then 2."""
+    p = chain(link=2, hop=1, dram_latency=5)
+    assert explain(p)["critical_path_ticks"] == 8
+    p = chain(link=2, hop=1, dram_latency=1)
+    assert explain(p)["critical_path_ticks"] == 6
 
 
 def test_bounds_hold() -> None:
@@ -225,8 +271,8 @@ def test_list_schedules() -> None:
             assert not found
         least = oracle.best(p, "makespan")
         tight += any((evaluate(p, s).worth.makespan_ticks,) == least for s in found)
-    assert listed >= 0.8 * feasible
-    assert tight >= 0.25 * feasible
+    assert listed >= 0.9 * feasible
+    assert tight >= 0.6 * feasible
 
 
 def test_a_start_counts_if_it_is_valid() -> None:
@@ -235,12 +281,12 @@ def test_a_start_counts_if_it_is_valid() -> None:
     part = timed_part(p, "makespan")
     good = minimise(p, part, LIMITS).schedule
     assert good is not None
-    late = tuple(tuple(x + 1000 for x in row) for row in good.runs)
-    bad = type(good)(**{**{f: getattr(good, f) for f in good.__slots__}, "runs": late})
+    early = tuple(tuple(x - 1 for x in starts) for starts in good.runs)
+    bad = replace(good, runs=early)
     assert minimise(p, part, LIMITS, hint=good).notes == ()
     broken = minimise(p, part, LIMITS, hint=bad)
     assert broken.proved
-    assert bool(broken.notes) == bool(evaluate(p, bad).violations)
+    assert broken.notes == ("the schedule to start from is not valid: ignored",)
 
 
 def test_fluid_is_refused() -> None:
