@@ -37,7 +37,8 @@ TESTS = (
 )
 FOLDER = "formulation/pipelined/"
 CPSAT, CPSAT_VARS = FOLDER + "cpsat_rules.py", FOLDER + "cpsat_vars.py"
-CPSAT_MEMORY, CHOICES = FOLDER + "cpsat_memory.py", FOLDER + "choices.py"
+CPSAT_MEMORY, CHOICES = FOLDER + "cpsat_memory.py", "formulation/choices.py"
+DECIDED, SHAPE = "formulation/cpsat_decisions.py", "formulation/cpsat_shape.py"
 CUTS, SEARCH_CUTS = FOLDER + "cuts.py", FOLDER + "cpsat_cuts.py"
 MILP, MILP_VARS = FOLDER + "milp_rules.py", FOLDER + "milp_vars.py"
 MILP_MEMORY, MILP_TRAFFIC = FOLDER + "milp_memory.py", FOLDER + "milp_traffic.py"
@@ -146,7 +147,7 @@ BUGS = (
     Bug(
         "a transfer is charged on the same chiplet, too",
         Edit(
-            CPSAT_VARS,
+            DECIDED,
             "self.imply([there, *away, *self.package(u)], found[u, d])",
             "self.imply([there, *self.package(u)], found[u, d])",
         ),
@@ -221,7 +222,7 @@ BUGS = (
     Bug(
         "the first layer is on the first chiplet of its type",
         Edit(
-            CPSAT,
+            SHAPE,
             "    for (t, c), picks in m.pick.items():\n",
             "    for c, y in enumerate(m.on[0]):\n"
             "        every = m.p.chiplets\n"
@@ -301,7 +302,7 @@ BUGS = (
     ),
     Bug(
         "`private` reads come through the reader's interface",
-        Edit(CPSAT_VARS, "chiplet.reads[h],", "chiplet.reads[chiplet.home],"),
+        Edit(DECIDED, "chiplet.reads[h],", "chiplet.reads[chiplet.home],"),
         Edit(
             MILP_TRAFFIC,
             "flow = p.chiplets[c].reads[h]",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from formulation.choices import choices, fitting, lower
+from formulation.choices import choices, fitting
+from formulation.pipelined.bounds import lower
 from formulation.problem import Problem, remembered
 from tests.support import tiny
 
