@@ -79,6 +79,31 @@ class Search:
             text = self.part.text
             self.report(Progress("cpsat", text, seconds, self.value, self.bound))
 
+    def answer(self, why: str) -> Answer[Schedule]:
+        """Return what was found.
+
+        Raises
+        ------
+        EngineError
+            If it was proved infeasible and has a valid schedule.
+        """
+        infeasible = why == "infeasible"
+        if infeasible and self.schedule is not None:
+            raise EngineError(
+                f"CP-SAT proved infeasible what has a valid schedule of {self.value}"
+            )
+        if infeasible or (self.value is not None and self.value == self.bound):
+            why = "finished"
+        return Answer(
+            schedule=self.schedule,
+            value=self.value,
+            bound=None if infeasible else self.bound,
+            infeasible=infeasible,
+            why_stopped=why,
+            seconds=time.monotonic() - self.began,
+            notes=tuple(self.notes),
+        )
+
 
 def minimise(
     p: Problem,
@@ -127,25 +152,8 @@ def minimise(
     search = Search(p, part, limits, report, without)
     if hint is not None and not search.offer(hint):
         search.notes.append("the schedule to start from is not valid: ignored")
-    why = _search(
-        search, strengthenings if fixed is None else frozenset(), fixed, tune or {}
-    )
-    infeasible = why == "infeasible"
-    if infeasible and search.schedule is not None:
-        raise EngineError(
-            f"CP-SAT proved infeasible what has a valid schedule of {search.value}"
-        )
-    if infeasible or (search.value is not None and search.value == search.bound):
-        why = "finished"
-    return Answer(
-        schedule=search.schedule,
-        value=search.value,
-        bound=None if infeasible else search.bound,
-        infeasible=infeasible,
-        why_stopped=why,
-        seconds=time.monotonic() - search.began,
-        notes=tuple(search.notes),
-    )
+    chosen = strengthenings if fixed is None else frozenset()
+    return search.answer(_search(search, chosen, fixed, tune or {}))
 
 
 def _search(
