@@ -45,10 +45,10 @@ class Axis(Protocol):
     def values(self, x: int, y: int) -> Values:
         """Return the objective's parts."""
 
-    def chord(self, a: int, b: int, value: int) -> Target | None:
-        """Return the target whose optimum bounds the first part between a and b.
+    def chord(self, a: int, b: int, value: int) -> tuple[int, int] | None:
+        """Return weights of the sum that bounds the first part between a and b.
 
-        `None`: there is no such target.
+        (per x, per y), positive; `None`: there is no such sum.
         """
 
     def above(self, x: int, line: Line) -> int:
@@ -105,8 +105,8 @@ class PeriodEnergy:
         least, one = (self.parts[0].of(x, y) for y in (0, 1))
         return one - least, least
 
-    def chord(self, a: int, b: int, value: int) -> Target | None:
-        """Least w·T + k·energy with T ≤ b, as steep as the chord from a to b.
+    def chord(self, a: int, b: int, value: int) -> tuple[int, int] | None:
+        """Of w·T + k·energy, as steep as the chord from a to b.
 
         The chord joins the points at a and b where the first part is `value`.
         """
@@ -117,11 +117,7 @@ class PeriodEnergy:
         weights = slope.limit_denominator(1 if slope > FINE else FINE)
         if weights <= 0:
             return None
-        return replace(
-            self.ask(b)[1],
-            quantity="sum",
-            weights=(weights.numerator, weights.denominator),
-        )
+        return weights.numerator, weights.denominator
 
     def above(self, x: int, line: Line) -> int:
         """The first part at (x, the real y of the line), rounded up."""
@@ -175,7 +171,7 @@ class StagesPeriod:
         """The largest weighted latency."""
         return (x * y,)
 
-    def chord(self, a: int, b: int, value: int) -> Target | None:
+    def chord(self, a: int, b: int, value: int) -> tuple[int, int] | None:
         """Stages have no sum with the period."""
         return None
 

@@ -2,8 +2,8 @@
 
 An *axis* says what x and y are and how an engine is asked for the least y under a cap
 of x; the objective is a tuple of functions of (x, y), compared part by part, none of
-which falls when x or y rises. Engines only ever minimise y, a quantity of their own;
-all products are formed here, on Python integers.
+which falls when x or y rises. Engines only ever minimise y, a quantity of their own, or
+a weighted sum of x and y; all products are formed here, on Python integers.
 """
 
 from __future__ import annotations
@@ -193,8 +193,7 @@ class _Branch:
         first, *rest = self.axis.values(a, low)
         for line in self.stairs.lines:
             if b <= line.cap:
-                ends = (self.axis.above(x, line) for x in (a, b))
-                first = max(first, *([min(ends)]))
+                first = max(first, min(self.axis.above(x, line) for x in (a, b)))
         return (first, *rest)
 
     def choose(self, cells: list[tuple[Values, Cell]]) -> Asked | None:
@@ -215,12 +214,10 @@ class _Branch:
             every: list[Asked] = [(cap, None) for cap in order]
             drawn = self.sums and cell.low > 0  # else the cell has no end
             if self.value is not None and drawn and bound[0] < self.value[0]:
-                ends = (self.axis.chord(a, x, self.value[0]) for x in (b, middle))
-                some: list[Asked] = [
-                    (x, chord.weights)
-                    for x, chord in zip((b, middle), ends, strict=True)
-                    if chord is not None
+                chords = [
+                    (x, self.axis.chord(a, x, self.value[0])) for x in (b, middle)
                 ]
+                some = [(x, weights) for x, weights in chords if weights is not None]
                 every = [*sorted(some, key=lambda x: self.often[x]), *every]
             for asked in every:
                 if asked not in self.given_up:

@@ -159,10 +159,7 @@ def _seconds(method: str, given: Any) -> tuple[float | None, ...]:
 
 def known_methods() -> list[str]:
     """Return what may stand under ``methods``, heuristics included."""
-    try:
-        heuristics = list(import_module(HEURISTICS).HEURISTICS)
-    except ModuleNotFoundError:
-        heuristics = ["standalone", "proportional", "partition", "annealing", "genetic"]
+    heuristics = list(import_module(HEURISTICS).HEURISTICS)
     both = [f"{one}+{other}" for one in ENGINES for other in ENGINES if one != other]
     return [*ENGINES, *both, FRONT, COSTS, *heuristics]
 
