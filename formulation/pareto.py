@@ -20,6 +20,7 @@ from formulation.pipelined.schedule import Schedule, from_dict, to_dict
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import solve
 from formulation.staircase import Cell, Staircase, slice_of
+from formulation.starts import AUTO, NOTHING
 
 if TYPE_CHECKING:
     from formulation.outcome import Outcome, Report
@@ -195,16 +196,18 @@ class _Search:
 
     def ask(self, cap: int | None) -> Step:
         """Solve under a cap; the step is kept."""
-        p, hint = self.p, None
+        p = self.p
+        start: Schedule | str = AUTO
         if cap is not None:
-            p, hint = replace(p, period_cap_ticks=cap), self.stairs.schedule(cap)
+            p = replace(p, period_cap_ticks=cap)
+            start = self.stairs.schedule(cap) or NOTHING
         seconds = min(self.effort(cap), max(0.01, self.left()))
         outcome = solve(
             p,
             PERIOD_FIRST if cap is None else ENERGY_FIRST,
             self.engine,
             replace(self.limits, seconds=seconds, gap=Fraction(0)),
-            start=hint,
+            start=start,
             clashes=False,
         )
         step = _step(p, cap, outcome)

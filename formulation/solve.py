@@ -15,6 +15,7 @@ from formulation.outcome import DisagreementError as DisagreementError
 from formulation.outcome import EngineRun, Limits, Nodes, Outcome, Target
 from formulation.pipelined.semantics import evaluate
 from formulation.rules import UnassignedError
+from formulation.starts import AUTO, start_of
 
 if TYPE_CHECKING:
     from formulation.axes import Axis
@@ -118,7 +119,7 @@ def solve(
     limits: Limits | None = None,
     report: Report | None = None,
     *,
-    start: Schedule | None = None,
+    start: Schedule | str = AUTO,
     without: frozenset[str] = frozenset(),
     clashes: bool = True,
     off: frozenset[str] = frozenset(),
@@ -126,15 +127,15 @@ def solve(
     """Minimise the parts of an objective one after the other.
 
     A part is minimised only after the one before it was proved, under a cap of its
-    value. With ``both``, every engine minimises every part, the second one starting
-    from the first one's schedule; time limits hold for each engine.
+    value. With ``both``, the second engine starts from the first one's schedule. Time
+    limits hold for each engine; the start takes its time from the first one.
 
     Parameters
     ----------
     objective
         Texts of parts (`formulation.objective`).
     start
-        A schedule to start from; if it is not valid, the first run's notes say so.
+        A schedule, or what `starts.start_of` looks for; notes say if it is of no use.
     without
         Labels of rules to leave out: the outcome says that it is a relaxation.
     off
@@ -144,8 +145,9 @@ def solve(
 
     Raises
     ------
-    ObjectiveError
-        If a text is no objective of this problem; with every fault.
+    ObjectiveError, HeuristicError
+        If a text is no objective of this problem, with every fault; if there is no such
+        heuristic to start from, or it fails.
     DisagreementError
         If the engines contradict each other, or a schedule one engine's own proof.
     EngineError
@@ -153,12 +155,12 @@ def solve(
     """
     parts, limits, began = parts_of(objective), limits or Limits(), time.monotonic()
     _refuse(p, parts, without)
-    records = [_record(name, off) for name in ENGINES[engine]]
-    groups = steps_of(objective)
-    best, proved, why = _groups(p, groups, records, limits, report, start, without)
+    records, groups = [_record(x, off) for x in ENGINES[engine]], steps_of(objective)
+    best = _first(p, start, objective, records[0], limits, report, without)
+    best, proved, why = _groups(p, groups, records, limits, report, best, without)
     worth = None if best is None else evaluate(p, best, without=without)
     names = tuple(part.text for part in parts)
-    infeasible = any(record.infeasible for record in records)
+    clashes = clashes and any(record.infeasible for record in records)
     return Outcome(
         objective=names,
         schedule=best,
@@ -168,7 +170,7 @@ def solve(
         why_stopped=why,
         seconds=time.monotonic() - began,
         relaxed=tuple(sorted(without)),
-        clashing=_clashing(p, without, limits) if clashes and infeasible else (),
+        clashing=_clashing(p, without, limits) if clashes else (),
     )
 
 
@@ -218,7 +220,7 @@ def _groups(
     without: frozenset[str],
 ) -> tuple[Schedule | None, list[int | None], str]:
     """Minimise group after group: best schedule, bounds so far, why it stopped."""
-    best, why = _checked(p, start, records, without), "finished"
+    best, why = start, "finished"
     under = Target("period")
     proved: list[int | None] = []
     for parts in groups:
@@ -232,15 +234,23 @@ def _groups(
     return best, proved, why
 
 
-def _checked(
+def _first(
     p: Problem,
-    start: Schedule | None,
-    records: list[_Record],
+    start: Schedule | str,
+    objective: tuple[str, ...],
+    record: _Record,
+    limits: Limits,
+    report: Report | None,
     without: frozenset[str],
 ) -> Schedule | None:
     """Return the schedule to start from if it is valid; else the notes say why not."""
-    if start is None:
-        return None
+    if isinstance(start, str):
+        found = start_of(start, p, objective, limits, report)
+        record.seconds += found.seconds
+        record.notes += found.notes
+        if found.schedule is None:
+            return None
+        start = found.schedule
     try:
         broken = evaluate(p, start, without=without).violations
     except UnassignedError as error:
@@ -248,7 +258,7 @@ def _checked(
     if not broken:
         return start
     said = "; ".join(str(violation) for violation in broken)
-    records[0].notes.append(f"the schedule to start from is ignored: {said}")
+    record.notes.append(f"the schedule to start from is ignored: {said}")
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from formulation.solve import solve
+from formulation.starts import AUTO, NOTHING
 from results.evidence import RefusedError as RefusedError
 from results.run import Solved, finish, joined
 
@@ -61,6 +62,8 @@ def in_turn(
 ) -> Solved:
     """Solve with one engine after the other, each from the best schedule so far.
 
+    The first one starts as `solve` does on its own.
+
     What is proved infeasible, and what was stopped from outside, goes no further.
 
     Raises
@@ -73,7 +76,7 @@ def in_turn(
     kept = names[0] if len(names) == 1 else "both"
     with prepared.kept(objective, kept, engines[0][1]):
         for name, limits in engines:
-            start = joined(outcomes).schedule if outcomes else None
+            start = joined(outcomes).schedule or NOTHING if outcomes else AUTO
             found = solve(
                 prepared.problem, objective, name, limits, report, start=start
             )

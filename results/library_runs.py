@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from formulation.outcome import relative_gap
 from formulation.pipelined.semantics import evaluate
+from formulation.starts import AUTO
 from instances.faults import Fault, InstanceError
 from instances.files import library_names, packaged_names
 from instances.load import instance_sha256, load_instance
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from results.record import Runs
 
 STUDY = "library"
-START = "auto"  # a heuristic's schedule where engines are slow to find a first one
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -76,7 +76,7 @@ def run_of(
         "seconds": limits.seconds,
         "workers": limits.workers,
         "seed": limits.seed,
-        "start": START,
+        "start": AUTO,
     }
     sha = instance_sha256(instance)
     prepared = prepare(instance)
@@ -85,7 +85,7 @@ def run_of(
     known = runs.find(key)
     if known is not None:
         return known
-    solved = solve_prepared(prepared, (objective,), engine, limits, report, START)
+    solved = solve_prepared(prepared, (objective,), engine, limits, report)
     if not solved.verdict.accepted:
         raise RefusedError("\n".join(solved.verdict.violations))
     run = {

@@ -11,6 +11,7 @@ from formulation.outcome import STATUS, DisagreementError
 from formulation.pipelined.heuristics import run_heuristic
 from formulation.pipelined.schedule import from_dict
 from formulation.solve import solve
+from formulation.starts import AUTO
 from results.compare import RefusedError
 from results.run import finish
 from results.schedules import judged
@@ -140,7 +141,7 @@ def prove(
         "cpsat",
         limits,
         report,
-        start=None if start is None else start.schedule,
+        start=AUTO if start is None else start.schedule or AUTO,
         clashes=False,
     )
     solved = finish(prepared, outcome)

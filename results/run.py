@@ -15,9 +15,10 @@ from formulation.compile import compile_problem
 from formulation.outcome import Outcome
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import DisagreementError, solve
+from formulation.starts import AUTO
 from results.energy import breakdown_pj
 from results.evidence import RefusedError, kept
-from results.schedules import start_from
+from results.schedules import start_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +173,7 @@ def solve_instance(
     limits: Limits,
     report: Report | None = None,
     costs: Path | None = None,
-    start: str = "none",
+    start: str = AUTO,
 ) -> Solved:
     """Solve an instance and check the answer.
 
@@ -185,7 +186,14 @@ def solve_instance(
     costs
         CSV file whose cost table replaces our own.
     start
-        What to start from (`schedules.start_from`).
+        A schedule file, or what `starts.start_of` is to look for.
+
+    Raises
+    ------
+    ScheduleError
+        If the file does not describe a schedule of the problem.
+    HeuristicError
+        If the heuristic to start from does not exist or fails.
     """
     prepared = prepare(instance, costs)
     return solve_prepared(prepared, objective, engine, limits, report, start)
@@ -197,19 +205,17 @@ def solve_prepared(
     engine: str,
     limits: Limits,
     report: Report | None = None,
-    start: str = "none",
+    start: str = AUTO,
 ) -> Solved:
     """Solve what is built already and check the answer; as `solve_instance`."""
-    problem, began = prepared.problem, time.monotonic()
-    schedule, notes = start_from(start, problem, objective, limits, report)
-    if limits.seconds is not None:
-        left = limits.seconds - (time.monotonic() - began)
-        limits = replace(limits, seconds=max(0.01, left))
+    problem, first = prepared.problem, start_given(start, prepared.problem)
     with prepared.kept(objective, engine, limits):
-        outcome = solve(problem, objective, engine, limits, report, start=schedule)
-        first, *others = outcome.runs
-        first = replace(first, notes=(*notes, *first.notes))
-        return finish(prepared, replace(outcome, runs=(first, *others)))
+        outcome = solve(problem, objective, engine, limits, report, start=first)
+        if not isinstance(first, str):
+            run, *others = outcome.runs
+            run = replace(run, notes=(f"starts from {start}", *run.notes))
+            outcome = replace(outcome, runs=(run, *others))
+        return finish(prepared, outcome)
 
 
 def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:

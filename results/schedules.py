@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from formulation.certificate import CertificateError, loads_json
 from formulation.decisions import ScheduleError
 from formulation.objective import parts_of
-from formulation.pipelined.heuristics import Budget, run_heuristic
 from formulation.pipelined.schedule import from_dict
 from formulation.pipelined.semantics import evaluate
 from formulation.rules import UnassignedError
@@ -17,19 +16,10 @@ from formulation.rules import UnassignedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from formulation.outcome import Limits, Report
     from formulation.pipelined.heuristics import Found
     from formulation.pipelined.schedule import Schedule
     from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem
-
-# Of the time of a solve, for a heuristic that it starts from.
-SHARE, MOST_SECONDS = 10, 10.0
-# Where exact engines were measured to find nothing of their own in a minute: packages
-# with more chiplets than ways to cut are listed for, and L2 that holds few weights.
-AUTO, NOTHING, AUTO_HEURISTIC = "auto", "none", "annealing"
-LARGE = 100  # layers times chiplets; smaller problems are solved at once
-MOST_CHIPLETS, MOST_MODELS, MOST_WEIGHTS = 4, 2, 4  # weights over L2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,55 +110,13 @@ def judged(
     return Rival(name, schedule, worth, None if lines else value, lines, found)
 
 
-def worth_starting(problem: Problem) -> bool:
-    """Whether the exact engines are better off with a heuristic's schedule."""
-    if len(problem.tasks) * len(problem.chiplets) < LARGE:
-        return False
-    weights = sum(task.weight_bytes for task in problem.tasks)
-    room = sum(chiplet.l2_bytes for chiplet in problem.chiplets)
-    return (
-        len(problem.chiplets) > MOST_CHIPLETS
-        or len(problem.models) > MOST_MODELS
-        or weights > MOST_WEIGHTS * room
-    )
-
-
-def start_from(
-    wanted: str,
-    problem: Problem,
-    objective: tuple[str, ...],
-    limits: Limits,
-    report: Report | None = None,
-) -> tuple[Schedule | None, tuple[str, ...]]:
-    """Return a schedule to start from, and what is to be said of it.
-
-    Parameters
-    ----------
-    wanted
-        A schedule file, else the name or the file of a heuristic, which gets a tenth
-        of the time, 10 s at most. ``auto``: annealing if it is `worth_starting`; with
-        ``none``, nothing.
+def start_given(wanted: str, problem: Problem) -> Schedule | str:
+    """Return the schedule of a file ``*.json``; any other text as it is.
 
     Raises
     ------
     ScheduleError
         If the file does not describe a schedule of the problem.
-    HeuristicError
-        If there is no such heuristic, or it fails.
     """
-    if wanted == AUTO:
-        wanted = AUTO_HEURISTIC if worth_starting(problem) else NOTHING
-    if wanted == NOTHING:
-        return None, ()
-    if Path(wanted).suffix == ".json":
-        return read_schedule(Path(wanted), problem), (f"starts from {wanted}",)
-    seconds = MOST_SECONDS
-    if limits.seconds is not None:
-        seconds = min(seconds, limits.seconds / SHARE)
-    budget = Budget(seconds=seconds, stop=limits.stop)
-    found = run_heuristic(problem, wanted, objective, budget, limits.seed, report)
-    if found.schedule is None:
-        said = "; ".join(("it found no schedule to start from", *found.notes))
-        return None, (f"{wanted}: {said}",)
-    value = ", ".join(map(str, found.value or ()))
-    return found.schedule, (f"starts from {wanted}: {value}",)
+    path = Path(wanted)
+    return read_schedule(path, problem) if path.suffix == ".json" else wanted

@@ -14,6 +14,7 @@ import click
 
 from formulation.outcome import Limits
 from formulation.solve import solve
+from formulation.starts import NOTHING
 from instances.load import load_instance, load_package
 from instances.variants import with_package, with_types
 from results.headline import mix_of
@@ -113,9 +114,11 @@ def measured(
     known = runs.find(key)
     if known is not None:
         return known
-    left_out = frozenset() if off is None else frozenset([off])
-    with prepared.kept((plan.objective,), "cpsat", limits):
-        outcome = solve(p, (plan.objective,), "cpsat", limits, report, off=left_out)
+    objective, left_out = (plan.objective,), frozenset([] if off is None else [off])
+    with prepared.kept(objective, "cpsat", limits):
+        outcome = solve(
+            p, objective, "cpsat", limits, report, start=NOTHING, off=left_out
+        )
     run = {
         "schema": SCHEMA,
         "key": key,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import formulation.starts
 import results.rivals
-import results.schedules
 from formulation.solve import solve
+from formulation.starts import worth_starting
 from instances.load import load_instance
 from results.cli import main
 from results.run import prepare
-from results.schedules import worth_starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,7 +292,7 @@ def test_auto_starts_where_engines_are_slow(
     assert worth_starting(replace(headline, chiplets=small))
     assert worth_starting(replace(headline, chiplets=2 * headline.chiplets))
     for name, value in (("LARGE", 0), ("MOST_WEIGHTS", -1)):
-        monkeypatch.setattr(results.schedules, name, value)
+        monkeypatch.setattr(formulation.starts, name, value)
     for start, some in (("auto", True), ("none", False)):
         args = ("--start", start, "--time-limit", 2, "--json")
         code, out, _ = chipsched("solve", COMPUTE, *args)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from formulation.pipelined.heuristics.custom import HeuristicError
@@ -138,14 +139,14 @@ def schedule(search: Search) -> None:
     pygad = library()
     loads = loads_of(search)
     genes = Genes(search, loads)
-    known = beginnings(search)
+    known = list(islice(beginnings(search), POPULATION // 2))
 
     def fitness(_: object, chromosome: Sequence[float], __: object) -> float:
         return -search.offer(genes.plan(chromosome)).cost
 
     while True:
         rng = search.random
-        population = [genes.of(chiplet) for chiplet in known[: POPULATION // 2]]
+        population = [genes.of(chiplet) for chiplet in known]
         while len(population) < POPULATION:
             population.append([rng.random() for _ in range(genes.count)])
         run = pygad.GA(

@@ -9,7 +9,7 @@ given, going as far as one can is best (`segments.stops_within`).
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from formulation.pipelined.heuristics.decode import Plan
@@ -23,15 +23,17 @@ from formulation.pipelined.heuristics.segments import (
     reach,
     spread,
 )
+from formulation.pipelined.heuristics.standalone import whole_models
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from formulation.pipelined.heuristics.search import Search
 
 MOST_CHIPLETS = 9  # whose orders are all looked at
 MOST_ROUNDS = 8
 SHARES = (0.9, 0.7, 1.0, 0.5, 0.8, 0.6, 0.3, 0.0)  # of L2 that holds weights
+EARLY, PATHS = 0.2, 4  # of the budget, for partitions to begin with; other beginnings
 SLACK = 2**10  # trials are exact to one part in this many
 
 
@@ -55,29 +57,47 @@ def schedule(search: Search) -> None:
         search.offer(layer_by_layer(search, loads_of(search)))
 
 
-def beginnings(search: Search) -> list[tuple[int, ...]]:
-    """Return placements for others to begin with, without doubles; at least one.
+def beginnings(search: Search) -> Iterator[tuple[int, ...]]:
+    """Yield placements for others to begin with, without doubles; at least one.
 
-    Partitions of a few expected loads, a few paths of `proportional`; layer by layer
-    where layers need not be neighbours, or where there is nothing else.
+    Every model on one chiplet, found at once; partitions of a few expected loads, a
+    few paths of `proportional`; layer by layer where layers need not be neighbours, or
+    where there is nothing else. Partitions end with a share of the budget.
     """
+    p, seen = search.problem, set[tuple[int, ...]]()
+    for chiplet in chain(_simple(search), _early(search), _other(search)):
+        if chiplet not in seen:
+            seen.add(chiplet)
+            yield chiplet
+    if not seen or not p.contiguous:
+        yield tuple(layer_by_layer(search, loads_of(search)))
+
+
+def _simple(search: Search) -> Iterator[tuple[int, ...]]:
+    chiplet = whole_models(search)
+    if chiplet is not None:
+        yield chiplet
+
+
+def _early(search: Search) -> Iterator[tuple[int, ...]]:
     p = search.problem
-    found: list[tuple[int, ...]] = []
     for share in SHARES[:3]:
         loads = loads_of(search, share)
         for first in range(len(p.models)):
-            found += partitions(search, loads, len(p.chiplets), first)
-    loads = loads_of(search)
-    found += islice(placements(search, loads), 4)
-    if not found or not p.contiguous:
-        found.append(tuple(layer_by_layer(search, loads)))
-    return list(dict.fromkeys(found))
+            for chiplet in partitions(search, loads, len(p.chiplets), first):
+                yield chiplet
+                if search.progress > EARLY:
+                    return
+
+
+def _other(search: Search) -> Iterator[tuple[int, ...]]:
+    yield from islice(placements(search, loads_of(search)), PATHS)
 
 
 def partitions(
     search: Search, loads: Loads, most: int, first: int = 0
-) -> list[tuple[int, ...]]:
-    """Return partitions, round by round, at most `most` chiplets a model.
+) -> Iterator[tuple[int, ...]]:
+    """Yield partitions, round by round, at most `most` chiplets a model.
 
     Parameters
     ----------
@@ -100,13 +120,13 @@ def partitions(
                         taken[c] = FAR
             cut = _cut(search, loads, m, taken, min(most, counts[m]))
             if cut is None:
-                return found
+                return
             mine[m] = cut
         whole = tuple(c for chiplet in mine for c in chiplet)
         if whole in found:
-            break
+            return
         found.append(whole)
-    return found
+        yield whole
 
 
 def _cut(

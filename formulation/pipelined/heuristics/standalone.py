@@ -12,6 +12,7 @@ from formulation.pipelined.heuristics.segments import FAR, loads_of
 
 if TYPE_CHECKING:
     from formulation.pipelined.heuristics.search import Search
+    from formulation.problem import Problem
 
 MOST_MODELS = 12  # that an exact assignment is looked for
 
@@ -24,24 +25,35 @@ def schedule(search: Search) -> None:
     each goes, the largest first, to the chiplet that is then least busy.
     """
     p = search.problem
-    whole = _costs(search)
-    if len(p.models) <= min(len(p.chiplets), MOST_MODELS):
-        owner = _assigned(whole, search.objective[0] != "energy")
-    else:
+    if not _one_each(p):
         search.notes.append(
             f"{len(p.models)} models share {len(p.chiplets)} chiplets: one each is not "
             "possible"
         )
-        owner = _shared(whole)
-    if owner is None:
+    chiplet = whole_models(search)
+    if chiplet is None:
         search.notes.append("no chiplet for every model: some layer is not supported")
         return
-    chiplet = [0] * len(p.tasks)
-    for model, c in zip(p.models, owner, strict=True):
-        for t in model.tasks:
-            chiplet[t] = c
     for lean in search.leans:
-        search.offer(Plan(tuple(chiplet), lean=(lean,) * len(p.chiplets)))
+        search.offer(Plan(chiplet, lean=(lean,) * len(p.chiplets)))
+
+
+def whole_models(search: Search) -> tuple[int, ...] | None:
+    """Return that assignment, layer by layer; `None` if a model fits no chiplet."""
+    p, whole = search.problem, _costs(search)
+    if _one_each(p):
+        owner = _assigned(whole, search.objective[0] != "energy")
+    else:
+        owner = _shared(whole)
+    if owner is None:
+        return None
+    models = zip(p.models, owner, strict=True)
+    return tuple(c for model, c in models for _ in model.tasks)
+
+
+def _one_each(p: Problem) -> bool:
+    """Whether each model is to have a chiplet of its own."""
+    return len(p.models) <= min(len(p.chiplets), MOST_MODELS)
 
 
 def _costs(search: Search) -> list[list[int]]:
