@@ -7,6 +7,7 @@ scenarios: [SCENARIO]   # packaged names, or files beside the grid
 variants: mixes         # of each scenario; left out: the scenario itself
 runs:                   # every combination of what stands in a list
 - methods: [cpsat, annealing]
+only: ["*"]         # of which variants
 objectives: [period]
 seconds: 60         # of every engine; of cpsat+milp also [60, 15]
 evaluations: null   # of a heuristic
@@ -51,6 +52,7 @@ VARIANTS: dict[str, Callable[[str], list[Variant]]] = {
     "synthetic": synthetic,
 }
 DEFAULTS: dict[str, Any] = {
+    "only": ["*"],
     "objectives": ["period"],
     "seconds": 60,
     "evaluations": None,
@@ -112,7 +114,7 @@ def load_grid(source: str, only: str = "") -> list[Point]:
 def _points(
     name: str, study: Mapping[str, Any], path: Path, faults: list[str]
 ) -> Iterator[Point]:
-    folder = path.parent
+    folder, labels = path.parent, list[str]()
     for scenario in study["scenarios"]:
         beside = folder / scenario
         source = str(beside) if beside.is_file() else scenario
@@ -122,23 +124,44 @@ def _points(
             lines = str(error).splitlines()
             faults += [f"{path}: studies.{name}: {line}" for line in lines]
             continue
+        labels += [row.label for row in rows]
         for row, run in product(rows, study["runs"]):
-            for method, objective, seed in product(
-                run["methods"], run["objectives"], run["seeds"]
-            ):
-                yield Point(
-                    study=name,
-                    variant=row.label,
-                    instance=row.instance,
-                    method=_method(method, folder),
-                    objective=parse_objective(objective),
-                    seconds=_seconds(method, run["seconds"]),
-                    evaluations=run["evaluations"],
-                    seed=seed,
-                    workers=run["workers"],
-                    max_modes=row.max_modes,
-                    about={"scenario": scenario, **row.about},
-                )
+            if any(fnmatchcase(row.label, pattern) for pattern in run["only"]):
+                about = {"scenario": scenario, **row.about}
+                yield from _runs(name, row, run, folder, about)
+    for k, run in enumerate(study["runs"]):
+        faults += [
+            f"{path}: studies.{name}.runs[{k}].only: got {pattern!r}, expected one of "
+            f"{_list(labels)}"
+            for pattern in run["only"]
+            if labels and not any(fnmatchcase(label, pattern) for label in labels)
+        ]
+
+
+def _runs(
+    study: str,
+    row: Variant,
+    run: Mapping[str, Any],
+    folder: Path,
+    about: Mapping[str, Any],
+) -> Iterator[Point]:
+    """Yield every combination of what stands in the lists of a run."""
+    for method, objective, seed in product(
+        run["methods"], run["objectives"], run["seeds"]
+    ):
+        yield Point(
+            study=study,
+            variant=row.label,
+            instance=row.instance,
+            method=_method(method, folder),
+            objective=parse_objective(objective),
+            seconds=_seconds(method, run["seconds"]),
+            evaluations=run["evaluations"],
+            seed=seed,
+            workers=run["workers"],
+            max_modes=row.max_modes,
+            about=about,
+        )
 
 
 def _variants(name: str | None, source: str, label: str) -> list[Variant]:
@@ -227,6 +250,7 @@ class _Checked:
         """Return a run, defaults filled in."""
         run = {**DEFAULTS, **self.mapping(path, given, ("methods", *DEFAULTS))}
         methods = self.texts(f"{path}.methods", run.get("methods"))
+        self.texts(f"{path}.only", run["only"])
         for k, method in enumerate(methods):
             if not str(method).endswith(".py") and method not in known_methods():
                 expected = f"one of {_list(known_methods())}, or FILE.py"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.figures.style import Drawing, legend_above, looks
 from results.tables.lines import missing
+from results.tables.scaling import by_size
 from results.tables.solvers import to_proof
 from results.text import percent
 
@@ -18,12 +19,13 @@ Line = dict[str, Any]
 
 def figure(lines: Sequence[Line]) -> Drawing | None:
     """Return a panel a number of models, a curve a number of chiplets."""
+    lines = [runs[-1] for runs in by_size(lines)]
     if not lines:
         return None
     models = sorted({line["about"]["models"] for line in lines})
     caption = (
         "Chains of matrix products: seconds to gap 0. Hollow: stopped at the limit, "
-        "with the gap that is left."
+        "with the gap that is left. Of each size the run with the largest limit."
     )
     return Drawing(caption, 0.6 + 1.25 * len(models), partial(_draw, lines, models))
 

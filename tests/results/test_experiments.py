@@ -144,6 +144,26 @@ def test_all_faults_of_a_grid_are_told_at_once(tmp_path: Path) -> None:
     assert all(line.startswith(source) for line in text.splitlines())
 
 
+def test_runs_of_some_variants_only(tmp_path: Path) -> None:
+    """A pattern that is no variant's is a fault; the others say which there are."""
+    path = tmp_path / "grid.yaml"
+    text = """
+schema: grid/1
+studies:
+  a:
+    scenarios: [headline-contiguous]
+    variants: synthetic
+    runs:
+      - {methods: [cpsat], seconds: 600, only: [ONLY]}
+"""
+    path.write_text(text.replace("ONLY", "l12-c*-m1"))
+    labels = [point.variant for point in load_grid(str(path))]
+    assert labels == ["l12-c2-m1", "l12-c4-m1", "l12-c9-m1"]
+    path.write_text(text.replace("ONLY", "l13*"))
+    with pytest.raises(GridError, match=r"runs\[0\].only: got 'l13\*', .*l12-c2-m1"):
+        load_grid(str(path))
+
+
 def test_patterns_begin_a_label() -> None:
     assert matches("", "a/OW/WO/cpsat")
     assert matches("a", "a/OW/WO/cpsat")

@@ -212,14 +212,25 @@ def test_the_solvers_table_averages_proofs_only() -> None:
 
 
 def test_the_scaling_table() -> None:
-    about = {"layers": 8, "chiplets": 2, "models": 1}
+    """Of each size the best of all runs; what is proved early stays proved."""
+    sizes = [{"layers": n, "chiplets": 2, "models": 1} for n in (8, 9, 10)]
+    short, long = {"seconds": [20]}, {"seconds": [600]}
     some = [
-        line("a", "cpsat", 9, 9, about=about),
-        line("b", "cpsat", 8, 6, about=about, why_stopped="time limit"),
+        line("a", "cpsat", 9, 9, about=sizes[0], limits=short),
+        line("b", "cpsat", 8, 6, about=sizes[1], limits=short),
+        line("c", "cpsat", 8, 6, about=sizes[2], limits=short),
+        line("b", "cpsat", 8, 7, about=sizes[1], limits=long),
     ]
-    proved, left = cells_of(scaling.table(some))
-    assert (proved["seconds_to_gap_0"], proved["gap"]) == (5.0, 0.0)
-    assert (left["seconds_to_gap_0"], left["gap"]) == (Missing("time limit"), 0.25)
+    for one in some[1:]:
+        one["why_stopped"] = "time limit"
+    found = scaling.table(some)
+    proved, left, out = cells_of(found)
+    assert (proved["seconds_to_gap_0"], proved["gap_after_600"]) == (5.0, 0.0)
+    assert (left["gap_after_20"], left["gap_after_600"]) == (0.25, 0.125)
+    assert (left["bound"], left["seconds_to_gap_0"]) == (7, Missing("time limit"))
+    assert (out["gap_after_20"], out["gap_after_600"]) == (0.25, Missing("not run"))
+    assert found.notes == (scaling.LEFT_OUT,)
+    assert not scaling.table(some[:2]).notes
 
 
 def chiplet(name: str, work: int, wait: int) -> dict[str, Any]:
