@@ -10,7 +10,6 @@ MODEL.md §2 (DRAM bytes of a layer, `compute`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from formulation.problem import remembered
@@ -157,10 +156,11 @@ def dominated(p: Problem, t: int, c: int, options: tuple[Choice, ...]) -> set[in
     quantities of MODEL.md §2 are monotone in these. Of equal ones the first stays.
     """
     modes = p.tasks[t].modes[c]
+    used = sorted({r for choice in options for r, _ in choice.units})
 
     def worth(choice: Choice) -> tuple[int, ...]:
         mode, load = modes[choice.mode], dict(choice.units)
-        loads = (load.get(r, 0) for r in range(len(p.resources)))
+        loads = [load.get(r, 0) for r in used]
         refetch = (*mode.ri_bytes, mode.ro_bytes)
         fixed = (choice.ticks, mode.latency_ticks, choice.energy, choice.ws_bytes)
         return (*fixed, choice.resident_bytes, *refetch, *loads)
@@ -174,9 +174,3 @@ def dominated(p: Problem, t: int, c: int, options: tuple[Choice, ...]) -> set[in
                 gone.add(a)
                 break
     return gone
-
-
-def stream_ticks(p: Problem, resource: int, units: int) -> Fraction:
-    """Return the time of a layer's own stream over a resource, not rounded."""
-    rate = p.resources[resource].stream_rate
-    return Fraction(units * rate.den, rate.num)

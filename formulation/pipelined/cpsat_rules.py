@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING
 
-from formulation.choices import stream_ticks
 from formulation.cpsat_decisions import weighted
 from formulation.cpsat_shape import SHAPE_RULES, assignment
 from formulation.pipelined import bounds
@@ -52,11 +50,13 @@ def durations(m: Cpsat, t: int, c: int) -> list[tuple[cp_model.LinearExprT, int]
     picks, options, items = m.pick[t, c], m.options[t, c], m.items[t, c]
     base = [(z, k.ticks) for z, k in zip(picks, options, strict=True)]
     rows: list[tuple[int, list[Term]]] = []
+    units = [dict(k.units) for k in options]
     for r in {r for item in items for r in item.units}:
         loose = sum(item.units.get(r, 0) for item in items)
-        fixed = [dict(k.units).get(r, 0) for k in options]
+        fixed = [own.get(r, 0) for own in units]
+        rate = m.p.resources[r].stream_rate
         if any(
-            stream_ticks(m.p, r, loose + f) > k.ticks
+            (loose + f) * rate.den > k.ticks * rate.num
             for f, k in zip(fixed, options, strict=True)
         ):
             terms = [(z, f) for z, f in zip(picks, fixed, strict=True) if f]
@@ -81,19 +81,27 @@ def durations(m: Cpsat, t: int, c: int) -> list[tuple[cp_model.LinearExprT, int]
 def _narrowest(
     m: Cpsat, rows: list[tuple[int, list[Term]]]
 ) -> list[tuple[int, list[Term]]]:
-    """Leave out rows that another row implies term by term."""
+    """Leave out rows that another row implies term by term.
 
-    def times(r: int, row: list[Term]) -> dict[int, Fraction]:
-        found: dict[int, Fraction] = {}
+    Terms are compared in parts of a tick that make all of them whole.
+    """
+    rates = {r: m.p.resources[r].stream_rate for r, _ in rows}
+    whole = lcm(*(rate.num for rate in rates.values()))
+
+    def times(r: int, row: list[Term]) -> dict[int, int]:
+        each = rates[r].den * (whole // rates[r].num)
+        found: dict[int, int] = {}
         for x, n in row:
-            found[x.index] = found.get(x.index, Fraction(0)) + stream_ticks(m.p, r, n)
+            found[x.index] = found.get(x.index, 0) + n * each
         return found
 
     kept: list[tuple[int, list[Term]]] = []
-    seen: list[dict[int, Fraction]] = []
-    order = sorted(rows, key=lambda x: (-sum(times(*x).values()), x[0]))
-    for r, row in order:
-        mine = times(r, row)
+    seen: list[dict[int, int]] = []
+    order = sorted(
+        ((r, row, times(r, row)) for r, row in rows),
+        key=lambda x: (-sum(x[2].values()), x[0]),
+    )
+    for r, row, mine in order:
         if not any(all(o.get(x, 0) >= n for x, n in mine.items()) for o in seen):
             seen.append(mine)
             kept.append((r, row))
@@ -142,10 +150,11 @@ def transfers(m: Cpsat) -> dict[int, list[Term]]:
     found: dict[int, list[Term]] = {}
     m.package_terms = found
 
+    sizes = [tensor.bytes * m.p.load_unit for tensor in m.p.tensors]
+
     def put(resource: int | None, literal: Lit, u: int) -> None:
-        if resource is not None and m.p.tensors[u].bytes:
-            units = m.p.tensors[u].bytes * m.p.load_unit
-            found.setdefault(resource, []).append((literal, units))
+        if resource is not None and sizes[u]:
+            found.setdefault(resource, []).append((literal, sizes[u]))
 
     for (u, d), literal in m.arrives.items():
         put(m.p.chiplets[d].port_in, literal, u)

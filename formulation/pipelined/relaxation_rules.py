@@ -6,14 +6,13 @@ from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING
 
-from formulation.choices import stream_ticks
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from formulation.choices import Choice
     from formulation.dual import Terms
     from formulation.pipelined.relaxation import Item, Relaxed
+    from formulation.problem import Problem
 
 
 def _of(amounts: tuple[tuple[int, int], ...], resource: int) -> int:
@@ -53,27 +52,34 @@ def _longest(
     r: Relaxed, picks: list[tuple[int, Choice]], items: list[Item], q: int
 ) -> Fraction:
     """Return the most ticks by which a stream over q may outlast a choice's own."""
+    rate = r.p.resources[q].stream_rate
+    extra = [(i.units[q], i.modes) for i in items if q in i.units]
     over = [
-        stream_ticks(
-            r.p,
-            q,
-            _of(k.units, q)
-            + sum(i.units.get(q, 0) for i in items if k.mode in i.modes),
-        )
-        - k.ticks
+        (_of(k.units, q) + sum(n for n, modes in extra if k.mode in modes)) * rate.den
+        - k.ticks * rate.num
         for _, k in picks
     ]
-    return max([Fraction(0), *over])
+    return Fraction(max([0, *over]), rate.num)
 
 
 def _telling(
     r: Relaxed, picks: list[tuple[int, Choice]], items: list[Item], paths: list[int]
 ) -> list[int]:
-    """Return the resources whose every amount in ticks no other one exceeds."""
+    """Return the resources whose every amount in ticks no other one exceeds.
+
+    Amounts are compared in parts of a tick that make all of them whole.
+    """
+    rates = {q: r.p.resources[q].stream_rate for q in paths}
+    whole = lcm(*(rate.num for rate in rates.values()))
     ticks = {
-        q: [stream_ticks(r.p, q, _of(k.units, q)) for _, k in picks]
-        + [stream_ticks(r.p, q, i.units.get(q, 0)) for i in items]
-        for q in paths
+        q: [
+            units * rate.den * (whole // rate.num)
+            for units in (
+                *(_of(k.units, q) for _, k in picks),
+                *(i.units.get(q, 0) for i in items),
+            )
+        ]
+        for q, rate in rates.items()
     }
 
     def less(a: int, b: int) -> bool:
@@ -169,7 +175,7 @@ def sram(r: Relaxed) -> None:
     elsewhere, the unbuffered tensors in it are all live at the last of their
     producers, which is on c. ``sram: residents`` counts W alone.
     """
-    p = r.p
+    p, live = r.p, _live(r.p)
     for c, chiplet in enumerate(p.chiplets):
         kept = r.program.column(("kept", c), chiplet.l2_bytes)
         held = [(kept, 1)]
@@ -187,21 +193,32 @@ def sram(r: Relaxed) -> None:
         r.program.row(f"L2 of {c}", [(kept, -1), (peak, -1)], -chiplet.l2_bytes)
         for t in range(len(p.tasks)):
             if r.picks.get((t, c)):
-                row = [(peak, 1), *_work(r, t, c)]
+                row = [(peak, 1), *_work(r, t, c, live[t])]
                 r.program.row(f"sram of {r.on(t, c)}", row, 0)
 
 
-def _work(r: Relaxed, t: int, c: int) -> Terms:
+def _work(r: Relaxed, t: int, c: int, live: list[int]) -> Terms:
     """Return minus the working set of l and the tensors live at it that stay on c."""
-    p = r.p
     terms = [(j, -k.ws_bytes) for j, k in r.picks[t, c]]
-    for u, tensor in enumerate(p.tensors):
-        i = tensor.producer
-        if tensor.placed and i is not None and i <= t <= max(tensor.consumers):
-            terms += r.home(u, c, -tensor.bytes)
-            if (u, c) in r.leaves:
-                terms.append((r.leaves[u, c], tensor.bytes))
+    for u in live:
+        size = r.p.tensors[u].bytes
+        terms += r.home(u, c, -size)
+        if (u, c) in r.leaves:
+            terms.append((r.leaves[u, c], size))
     return terms
+
+
+def _live(p: Problem) -> list[list[int]]:
+    """Return the placed tensors that are live at each layer: made, and yet to be read.
+
+    A layer's own tensors are among them.
+    """
+    found: list[list[int]] = [[] for _ in p.tasks]
+    for u, tensor in enumerate(p.tensors):
+        if tensor.placed and tensor.producer is not None:
+            for t in range(tensor.producer, max(tensor.consumers) + 1):
+                found[t].append(u)
+    return found
 
 
 def giants(r: Relaxed) -> None:
@@ -213,17 +230,18 @@ def giants(r: Relaxed) -> None:
     """
     p = r.p
     for c, chiplet in enumerate(p.chiplets):
+        needs = [
+            [(j, k.resident_bytes + (0 if p.residents_only else k.ws_bytes))
+             for j, k in r.picks.get((t, c), ())]
+            for t in range(len(p.tasks))
+        ]  # fmt: skip
         for g, giant in enumerate(p.tasks):
             whole = [(j, -1) for j, k in r.picks.get((g, c), ()) if k.resident]
             room = chiplet.l2_bytes - giant.weight_bytes
             if not whole or room >= giant.weight_bytes:
                 continue
-            for t in range(len(p.tasks)):
-                large = [
-                    (j, -1)
-                    for j, k in r.picks.get((t, c), ())
-                    if k.resident_bytes + (0 if p.residents_only else k.ws_bytes) > room
-                ]
+            for t, own in enumerate(needs):
+                large = [(j, -1) for j, need in own if need > room]
                 if large and t != g:
                     name = f"sram of {r.on(g, c)} beside {p.full_name(t)}"
                     r.program.row(name, [*whole, *large], -1)
