@@ -2,7 +2,7 @@
 
 Source: "BERT: Pre-training of Deep Bidirectional Transformers for Language
 Understanding", section 3 (blocks, width, heads); the pooler is that of the released
-models.
+models. Parameters: 110 and 340 million there; 109 482 240 of the released base model.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Source: "Very Deep Convolutional Networks for Large-Scale Image Recognition", Table 1,
 column D; 3x3 convolutions padded by one, 2x2 poolings of stride 2 (section 2.1).
+Parameters: 138 357 544, and 15.47 GMAC, as torchvision states (VGG16_Weights).
 """
 
 from __future__ import annotations

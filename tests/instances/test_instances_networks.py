@@ -40,6 +40,7 @@ def channels(model):
 def test_bert_parameters(size, blocks, width, parameters):
     """The counts of the released uncased models, 110 and 340 million in the paper.
 
+    109 482 240 is what the library transformers counts in its base model.
     Beside the weights: look-ups of 30 522 tokens, 512 positions, 2 segments; biases
     3d + d + 4d + d and two norms 4d a block; a norm behind the look-ups; the
     pooler's biases.
@@ -145,6 +146,21 @@ def test_googlenet_parameters_and_macs():
     assert macs(model) == 1_582_671_872
 
 
+def test_googlenet_as_torchvision_has_it():
+    """6 624 904 parameters and 1.50 GFLOPS, as torchvision's documentation states.
+
+    Its 5x5 convolutions are 3x3: 16 taps less. Two numbers a normed channel stand for
+    the biases, but for the classes'.
+    """
+    model = googlenet()
+    rows = {"3": 28, "4": 14, "5": 7}
+    less = {name: 16 * n[3] * n[4] for name, n in INCEPTIONS.items()}
+    found = weights(model) - sum(less.values())
+    assert found + 2 * channels(model) + 1000 == 6_624_904
+    fewer = sum(n * rows[name[0]] ** 2 for name, n in less.items())
+    assert (macs(model) - fewer) / 1e9 == pytest.approx(1.50, abs=0.005)
+
+
 def test_googlenet_branches():
     """Four tensors go from inception to inception, each to all four branches."""
     model = googlenet()
@@ -224,8 +240,9 @@ FIGURE_1 = {
 def test_unet_parameters_and_macs():
     """23 layers (section 2 of the paper); 31 030 593 parameters with one class.
 
-    That is what implementations of the figure with one channel and one class
-    report, biases among them.
+    That is what implementations of the figure with one channel and one class report,
+    biases among them. Others, in Keras, report 31 031 685: they make two channels by
+    another 3x3 convolution before the last one, 1154 + 3 parameters in place of 65.
     """
     model = unet()
     assert len(model.layers) == 23
@@ -233,6 +250,7 @@ def test_unet_parameters_and_macs():
     ups = [entry for entry in one.layers if entry.name.endswith("upconv")]
     biases = channels(one) - sum(entry.bounds.k * 3 // 4 for entry in ups)
     assert weights(one) + biases == 31_030_593
+    assert weights(one) + biases - (64 + 1) + (64 * 2 * 9 + 2) + (2 + 1) == 31_031_685
     assert weights(model) - weights(one) == 64
     assert macs(model) == 192_384_335_872
 
