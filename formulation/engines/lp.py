@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import highspy
 import numpy as np
 
-from formulation.dual import signed
+from formulation.dual import recompute, signed
 
 if TYPE_CHECKING:
     from formulation.dual import Linear
@@ -80,12 +80,15 @@ class Lp:
 def multipliers(program: Linear, seconds: float | None = None) -> dict[str, Fraction]:
     """Return multipliers of the rows of a program, {} if HiGHS has none.
 
+    Those of a run that was stopped may prove less than none at all: then {}, too.
+
     Parameters
     ----------
     seconds
         Wall time for HiGHS; `None`: no limit.
     """
-    return Lp(program).run(seconds)[0]
+    found = Lp(program).run(seconds)[0]
+    return found if recompute(program, found) > recompute(program, {}) else {}
 
 
 def _size(most: int) -> int:

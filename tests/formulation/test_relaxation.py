@@ -388,6 +388,15 @@ def test_highs_finds_the_best_multipliers() -> None:
     assert recompute(program, multipliers(program)) == 11
 
 
+def test_multipliers_prove_no_less_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HiGHS, stopped early, was seen to leave some that prove a period below 0."""
+    program = relaxation(tiny(0).problem, Target("period"))
+    bad = {name: Fraction(10**6) for name in program.rows}
+    assert recompute(program, bad) < recompute(program, {})
+    monkeypatch.setattr("formulation.engines.lp.Lp.run", lambda *_: (bad, []))
+    assert multipliers(program, 1.0) == {}
+
+
 def test_large_numbers_lose_nothing() -> None:
     """The same program with 10^18 of everything but the answer's shape."""
     program, big = Linear(), 10**18

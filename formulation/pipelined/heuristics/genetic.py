@@ -139,7 +139,10 @@ def schedule(search: Search) -> None:
     pygad = library()
     loads = loads_of(search)
     genes = Genes(search, loads)
-    known = list(islice(beginnings(search), POPULATION // 2))
+    some = beginnings(search)
+    known = [next(some)]
+    search.offer(known[0])  # before partitions take their time
+    known += islice(some, POPULATION // 2 - 1)
 
     def fitness(_: object, chromosome: Sequence[float], __: object) -> float:
         return -search.offer(genes.plan(chromosome)).cost
