@@ -8,8 +8,6 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from formulation.pipelined.bounds import lower
 from formulation.pipelined.cpsat_build import build
 from formulation.pipelined.cpsat_search import (
@@ -20,15 +18,13 @@ from formulation.pipelined.cpsat_search import (
     solve_relaxed,
     stopped,
 )
-from formulation.pipelined.energy_cuts import EnergyCutter, energy_cutter
-from formulation.pipelined.energy_sums import prices
+from formulation.pipelined.energy_cuts import EnergyCutter, Ways, energy_cutter
 from formulation.pipelined.energy_ways import WholeWays
 from formulation.pipelined.symmetry import useful
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from formulation.pipelined.energy_sums import Array
 
 MOST_NODES = 100_000  # sets of ways that are looked at
 MOST_SOLVED = 2_000  # ways that CP-SAT is asked for
@@ -36,7 +32,7 @@ MOST_KEPT = 100_000  # whole ways in the list
 PROOF, START = 0.9, 0.6  # of the time, with ``contiguous`` and without
 WAY_SECONDS = 2.0
 
-Node = tuple[int, int, "Array | tuple[int, ...]"]
+Node = tuple[int, int, "Ways | tuple[int, ...]"]
 
 
 def energy_cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
@@ -109,7 +105,7 @@ class _Branching:
         share = PROOF if search.p.contiguous else START
         left = search.left()
         seconds = None if left is None else left * share
-        self._put(self._node(np.arange(self.by.others.least.size)))
+        self._put(self._node(self.by.every()))
         while self.heap and not search.enough and not stopped(search):
             self._note(self.heap[0][0])
             spent = time.monotonic() - began
@@ -150,43 +146,25 @@ class _Branching:
         if node is not None:
             heappush(self.heap, node)
 
-    def _node(self, ways: Array, at_least: int = 0) -> Node | None:
+    def _node(self, some: Ways, at_least: int = 0) -> Node | None:
         """Return a set of ways with its bound; `None`: impossible."""
         self.nodes += 1
-        bound = self.by.bound(ways)
-        if bound is None:
+        found = self.by.narrowed(some, self._most())
+        if found is None:
             return None
-        return max(bound, at_least), next(self.number), ways
-
-    def _split(self, ways: Array) -> list[Array]:
-        """Return two halves of a set of ways, or the set where all are alike."""
-        others = self.by.others
-        n = len(self.search.p.chiplets)
-        parts = others.parts[ways]
-        price = np.concatenate([prices(self.search.p)] * 2)
-        columns = [others.least[ways], *(parts[:, : 2 * n] * price).T]
-        columns += list(parts[:, 2 * n : 3 * n].T)
-        if self.by.most_ticks is not None:
-            per_tick = max(1, int(others.least.max()) // max(1, self.by.most_ticks))
-            columns += list((parts[:, 3 * n :] * per_tick).T)
-        ranges = [int(x.max()) - int(x.min()) for x in columns]
-        if not max(ranges):
-            return [ways]
-        widest = columns[int(np.argmax(ranges))]
-        low = widest <= int(widest.min()) + max(ranges) // 2
-        return [ways[low], ways[~low]]
+        return max(found[0], at_least), next(self.number), found[1]
 
     def _expand(self) -> bool:
         """Replace the best set by its halves, or by its whole ways; whether done."""
         bound, _, ways = heappop(self.heap)
         assert not isinstance(ways, tuple)
-        halves = self._split(ways)
+        halves = self.by.halves(ways)
         if len(halves) == 2:
             for half in halves:
                 self._put(self._node(half, bound))
             return True
         most = self._most()
-        for way in ways.tolist():
+        for way in ways.rows.tolist():
             for value, chiplet in self.by.chiplets(way, most):
                 heappush(self.heap, (max(bound, value), next(self.number), chiplet))
                 if len(self.heap) > MOST_KEPT:
@@ -208,10 +186,10 @@ class _Branching:
         while node is not None:
             bound, _, ways = node
             assert not isinstance(ways, tuple)
-            halves = self._split(ways)
+            halves = self.by.halves(ways)
             if len(halves) == 1:
                 self._put(node)
-                first = next(self.by.chiplets(int(ways[0]), self._most()), None)
+                first = next(self.by.chiplets(int(ways.rows[0]), self._most()), None)
                 if first is not None:
                     better = self._better(first[1])
                     if better is None or self._open(better):

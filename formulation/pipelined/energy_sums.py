@@ -178,13 +178,15 @@ def options_of(
     ]
 
 
-def live_bytes(p: Problem, model: ProblemModel, a: int, b: int) -> list[int]:
-    """Return the bytes of inner tensors live across the layers from a to before b."""
-    live = [0] * (b - a)
+def inner_tensors(
+    p: Problem, model: ProblemModel, a: int, b: int
+) -> list[tuple[int, ...]]:
+    """Return the inner tensors across each layer of an interval from a to before b."""
+    live: list[tuple[int, ...]] = [()] * (b - a)
     for x in _moved(p, model):
         if x.producer >= a and x.last < b:
             for k in range(x.producer, x.last + 1):
-                live[k - a] += x.bytes
+                live[k - a] += (x.tensor,)
     return live
 
 
