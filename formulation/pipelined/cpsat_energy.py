@@ -20,6 +20,7 @@ from formulation.pipelined.cpsat_search import (
 )
 from formulation.pipelined.energy_cuts import EnergyCutter, Ways, energy_cutter
 from formulation.pipelined.energy_ways import WholeWays
+from formulation.pipelined.stages import earliest, latest
 from formulation.pipelined.symmetry import useful
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class _Branching:
     def _better(self, chiplet: tuple[int, ...]) -> int | None:
         """Return the better bound of a whole way, if it has one."""
         if chiplet not in self.better:
-            self.better[chiplet] = self.whole.bound(chiplet)
+            self.better[chiplet] = self.whole.bound(chiplet, self._most() + 1)
         return self.better[chiplet]
 
     def _solve(self, chiplet: tuple[int, ...]) -> int | None:
@@ -223,6 +224,8 @@ class _Branching:
         """
         if chiplet in self.settled:
             return None
+        if self._proposed(chiplet):
+            return None
         began = time.monotonic()
         seconds = self.patience.get(chiplet, WAY_SECONDS)
         self.patience[chiplet] = 4 * seconds
@@ -231,6 +234,19 @@ class _Branching:
             self.settled.add(chiplet)
         self.solving += time.monotonic() - began
         return bound
+
+    def _proposed(self, chiplet: tuple[int, ...]) -> bool:
+        """Try the schedule that the bound of a way is made of; whether that settles it.
+
+        Only the first time.
+        """
+        better = self._better(chiplet)
+        if better is None or chiplet in self.patience:
+            return False
+        if self._open(better) and (found := self.whole.schedule(chiplet)) is not None:
+            for place in (earliest, latest):
+                self.search.offer(place(self.search.p, found))
+        return not self._open(better)
 
     def _ask(self, chiplet: tuple[int, ...], seconds: float) -> int | None:
         """Ask without stages; of a way that cannot be given any, with them."""
