@@ -164,40 +164,52 @@ class OnChiplet:
         """Return the least energies of layers that need no more than a peak.
 
         Layer by layer, from every set of inner tensors across it that are on DRAM.
+        A tensor is left where it is if no layer that it is across would gain by it.
         """
-        p, chiplet = self.p, self.p.chiplets[self.c]
-        read = chiplet.reads[chiplet.home].energy
         steps: list[Step] = [{(): (0, ())}]
+        useful = {
+            u
+            for t in self.layers
+            if self.inner[t] and min((e, n) for n, e in self._needs(t, dram))[1] > peak
+            for u in self.inner[t]
+            if not self.p.always_package(u)
+        }
         for t in self.layers:
-            task, after = p.tasks[t], Step()
-            made = [u for u in task.outputs if u in self.inner[t]]
+            after: Step = {}
+            across, inputs = self.inner[t], self.p.tasks[t].inputs
+            made = [u for u in self.p.tasks[t].outputs if u in across and u in useful]
             for before, (spent, _) in steps[-1].items():
-                kept = tuple(u for u in before if u in self.inner[t])
-                for more in self._placed(made):
+                kept = tuple(u for u in before if u in across)
+                for more in _subsets(made):
                     gone = kept + more
-                    energy = spent + sum(
-                        chiplet.write.energy * p.tensors[u].bytes
-                        for u in more
-                        if not p.tensors[u].output
-                    )
-                    again = sum(p.tensors[u].bytes for u in task.inputs if u in gone)
-                    energy += read * again
-                    able = [
-                        e for need, e in self._needs(t, dram + gone) if need <= peak
-                    ]
+                    needs = self._needs(t, dram + gone if gone else dram)
+                    able = [energy for need, energy in needs if need <= peak]
                     if able:
-                        step = energy + min(able), before
+                        energy = spent + min(able)
+                        if gone:
+                            energy += self._moved(
+                                more, [u for u in inputs if u in gone]
+                            )
+                        step = energy, before
                         after[gone] = min(step, after.get(gone, step))
             steps.append(after)
         return steps[1:]
 
-    def _placed(self, made: list[int]) -> list[Tensors]:
-        """Return the sets of tensors just made that may be on DRAM."""
-        found: list[Tensors] = [()]
-        for u in made:
-            if not self.p.always_package(u):
-                found += [(*some, u) for some in found]
-        return found
+    def _moved(self, written: Tensors, read: list[int]) -> int:
+        """Return the energy units of writing and of reading inner tensors."""
+        chiplet, tensors = self.p.chiplets[self.c], self.p.tensors
+        reading = chiplet.reads[chiplet.home].energy
+        out = sum(tensors[u].bytes for u in written if not tensors[u].output)
+        back = sum(tensors[u].bytes for u in read)
+        return chiplet.write.energy * out + reading * back
+
+
+def _subsets(some: list[int]) -> list[Tensors]:
+    """Return all subsets."""
+    found: list[Tensors] = [()]
+    for u in some:
+        found += [(*x, u) for x in found]
+    return found
 
 
 def _sums_of(some: list[int]) -> tuple[int, ...]:
