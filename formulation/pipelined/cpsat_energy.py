@@ -214,8 +214,20 @@ class _Branching:
     def _better(self, chiplet: tuple[int, ...]) -> int | None:
         """Return the better bound of a whole way, if it has one."""
         if chiplet not in self.better:
-            self.better[chiplet] = self.whole.bound(chiplet, self._most() + 1)
+            self.better[chiplet] = self.whole.bound(chiplet, self._enough())
         return self.better[chiplet]
+
+    def _enough(self) -> int:
+        """Return the bound of a whole way beyond which no better one is looked for.
+
+        An exact one is worth its time where the energy alone counts.
+        """
+        return self._most() + 1 if self._alone else 0
+
+    @property
+    def _alone(self) -> bool:
+        """Whether only the energy is asked for, and no period is too long."""
+        return self.by.most_ticks is None and not self.by.per_tick
 
     def _solve(self, chiplet: tuple[int, ...]) -> int | None:
         """Look for a better schedule of a whole way; return its bound if it stays open.
@@ -241,7 +253,7 @@ class _Branching:
         Only the first time.
         """
         better = self._better(chiplet)
-        if better is None or chiplet in self.patience:
+        if better is None or chiplet in self.patience or not self._alone:
             return False
         if self._open(better) and (found := self.whole.schedule(chiplet)) is not None:
             for place in (earliest, latest):
