@@ -17,7 +17,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from formulation.outcome import DisagreementError, Progress
+from formulation.outcome import DisagreementError, GroupAnswer, Progress
 from formulation.pipelined.semantics import evaluate
 from formulation.staircase import Cell, Line, slice_of
 
@@ -37,28 +37,6 @@ CHORD = 8  # slices of time for a sum
 
 # A cell is halved while x alone moves its bound by more than 1/64 of the best value.
 WIDE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Branched:
-    """What came of it, one engine's word alone.
-
-    Parameters
-    ----------
-    value
-        Of the best schedule, a part each; `None`: there is none.
-    bound
-        Compared part by part, no schedule is below; cut off behind the first part
-        that is below `value`. () if nothing is known.
-    """
-
-    schedule: Schedule | None
-    value: Values | None
-    bound: Values
-    infeasible: bool
-    why_stopped: str
-    seconds: float
-    notes: tuple[str, ...]
 
 
 def aligned(p: Problem, s: Schedule) -> Schedule:
@@ -259,7 +237,7 @@ class _Branch:
                 return "gap"
         return None
 
-    def work(self) -> Branched:
+    def work(self) -> GroupAnswer[Schedule]:
         """Branch until nothing is left or it is time to stop."""
         self.open()
         while True:
@@ -274,7 +252,7 @@ class _Branch:
                 why = self.why or "finished"
                 break
             self.settle(asked)
-        return Branched(
+        return GroupAnswer(
             schedule=self.schedule,
             value=self.value,
             bound=bound,
@@ -296,7 +274,7 @@ def branch(
     hint: Schedule | None,
     without: frozenset[str],
     sums: bool = False,
-) -> Branched:
+) -> GroupAnswer[Schedule]:
     """Minimise the parts of an axis with one engine.
 
     An engine is never told what it has proved before: should it contradict itself, the

@@ -209,4 +209,5 @@ def compile_problem(instance: Instance, table: CostTable) -> Problem:
         energy_cap_quanta=None if cap is None else floor(cap / quantum_pj),
         period_cap_ticks=options.period_cap_ticks,
         timing=_timing(instance),
+        kind=options.kind,
     )

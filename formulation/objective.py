@@ -17,13 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from formulation.pipelined.semantics import Evaluation
-    from formulation.problem import Problem
 
 QUANTITIES = ("period", "energy", "edp")
 LATENCY = "latency"
@@ -36,6 +35,22 @@ UNITS = {
 
 class ObjectiveError(ValueError):
     """A text that is no objective, or none of this problem; one line a fault."""
+
+
+class Named(Protocol):
+    """A model, as far as objectives know it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+class Workload(Protocol):
+    """A problem or an instance, as far as objectives know it."""
+
+    @property
+    def models(self) -> Sequence[Named]:
+        """The models, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,7 @@ class Part:
         }
         return sum(k * worth[name] for name, k in self.terms)
 
-    def weights(self, p: Problem) -> dict[int, int]:
+    def weights(self, p: Workload) -> dict[int, int]:
         """Return model number → weight of a largest latency.
 
         Raises
@@ -107,7 +122,7 @@ class Part:
             )
         return {names[name]: k for name, k in given}
 
-    def value(self, p: Problem, found: Evaluation) -> int:
+    def value(self, p: Workload, found: Evaluation) -> int:
         """Return what an evaluated schedule is worth."""
         if not self.largest:
             return self.of(found.period_ticks, found.energy_quanta)
@@ -193,25 +208,61 @@ def parts_of(objective: Sequence[str]) -> tuple[Part, ...]:
         With every fault: texts that are no parts, a part that is there twice, no part
         at all, ``latency`` after a part that only branching on the period minimises.
     """
+    parts, faults = collected(objective, parse_part)
+    for n, part in enumerate(parts):
+        if part.largest and any(not (x.direct or x.largest) for x in parts[:n]):
+            faults.append(
+                f"objective: {part.text} cannot come after edp or a sum: no engine "
+                "keeps their value while it looks for stages"
+            )
+    if faults:
+        raise ObjectiveError("\n".join(faults))
+    return tuple(parts)
+
+
+def collected(
+    objective: Sequence[str], parse: Callable[[str], Part]
+) -> tuple[list[Part], list[str]]:
+    """Return the parts of an objective and its faults: no part, no parts, one twice."""
     parts: list[Part] = []
     faults = [] if objective else ["objective: expected at least one part"]
     for text in objective:
         try:
-            part = parse_part(text)
+            part = parse(text)
         except ObjectiveError as error:
             faults.append(str(error))
             continue
         if part in parts:
             faults.append(f"objective: {part.text} twice")
-        if part.largest and any(not (x.direct or x.largest) for x in parts):
-            faults.append(
-                f"objective: {part.text} cannot come after edp or a sum: no engine "
-                "keeps their value while it looks for stages"
-            )
         parts.append(part)
+    return parts, faults
+
+
+def pipelined_parts(
+    p: Workload, objective: Sequence[str], without: frozenset[str] = frozenset()
+) -> tuple[Part, ...]:
+    """Return the parts of an objective of a problem.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault; see `parts_of`; models that are not there, and rules left out
+        (`without`) that a latency stands on.
+    """
+    parts = parts_of(objective)
+    faults = []
+    for part in parts:
+        if not part.largest:
+            continue
+        try:
+            part.weights(p)
+        except ObjectiveError as error:
+            faults.append(str(error))
+        for rule in sorted(without & {"stage", "latency_cap"}):
+            faults.append(f"objective: {part.text} needs the rule {rule}")
     if faults:
         raise ObjectiveError("\n".join(faults))
-    return tuple(parts)
+    return parts
 
 
 def parse_objective(text: str) -> tuple[str, ...]:

@@ -234,6 +234,41 @@ class Answer(Generic[S]):
         return self.value is not None and self.bound == self.value
 
 
+@dataclass(frozen=True, slots=True)
+class GroupAnswer(Generic[S]):
+    """What an engine found for a group of parts, its word alone.
+
+    Parameters
+    ----------
+    value
+        Of the best schedule, a part each; `None`: there is none.
+    bound
+        Compared part by part, no schedule is below; cut off behind the first part
+        that is below `value`. () if nothing is known.
+    """
+
+    schedule: S | None
+    value: tuple[int, ...] | None
+    bound: tuple[int, ...]
+    infeasible: bool
+    why_stopped: str
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+def alone(found: Answer[S]) -> GroupAnswer[S]:
+    """Return the answer of a group of one part."""
+    return GroupAnswer(
+        schedule=found.schedule,
+        value=None if found.value is None else (found.value,),
+        bound=() if found.bound is None else (found.bound,),
+        infeasible=found.infeasible,
+        why_stopped=found.why_stopped,
+        seconds=found.seconds,
+        notes=found.notes,
+    )
+
+
 def integer_bound(bound: float, offset: int = 0) -> int:
     """Return the integer that a solver's float bound stands for, safely low.
 

@@ -227,6 +227,8 @@ class Problem:
     dram_energy
         Energy units of a byte read or written in DRAM: the part of `Flow.energy`
         that is no link's.
+    kind
+        The kind of schedule that is asked for, a name of `kinds.KINDS`.
     known
         What `remembered` functions found for this very object; no part of the
         problem, and empty in a copy by `dataclasses.replace`.
@@ -263,6 +265,7 @@ class Problem:
     energy_cap_quanta: int | None
     period_cap_ticks: int | None
     timing: Timing
+    kind: str
     known: dict[object, object] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

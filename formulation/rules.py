@@ -36,6 +36,10 @@ class Violation:
         return f"{self.rule}: {self.where}: {self.amount} {self.unit}"
 
 
+class KindError(ValueError):
+    """What a kind of schedules does not have, and was asked for; one line a fault."""
+
+
 class UnassignedError(ValueError):
     """A schedule that breaks `assignment`; `violations` says how."""
 

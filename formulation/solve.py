@@ -1,4 +1,4 @@
-"""Problem and objective in, Outcome out: engines by name, parts in order."""
+"""Problem and objective in, Outcome out: engines by kind and name, parts in order."""
 
 from __future__ import annotations
 
@@ -6,65 +6,107 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from formulation.axes import PeriodEnergy, StagesPeriod
-from formulation.branch import Branched, branch
-from formulation.objective import ObjectiveError, parts_of, steps_of
+from formulation.kinds import kind_of
 from formulation.outcome import DisagreementError as DisagreementError
-from formulation.outcome import EngineRun, Limits, Nodes, Outcome, Target
-from formulation.pipelined.semantics import evaluate
-from formulation.rules import UnassignedError
+from formulation.outcome import EngineRun, Limits, Nodes, Outcome
+from formulation.pipelined.steps import Steps as PipelinedSteps
+from formulation.rules import KindError, UnassignedError
 from formulation.starts import AUTO, start_of
+from formulation.timed.steps import Steps as TimedSteps
 
 if TYPE_CHECKING:
-    from formulation.axes import Axis
+    from collections.abc import Callable, Sequence
+
     from formulation.objective import Part
-    from formulation.outcome import Answer, Report
-    from formulation.pipelined.schedule import Schedule
+    from formulation.outcome import Answer, GroupAnswer, Report
     from formulation.problem import Problem
 
-SUMS = frozenset({"cpsat"})  # engines that minimise sums of period and energy
-ENGINES = {"cpsat": ("cpsat",), "milp": ("milp",), "both": ("cpsat", "milp")}
+ENGINES = {"pipelined": ("cpsat", "milp"), "timed": ("cpsat",)}
+"""Kind -> names of modules in its room that have `minimise` and `STRENGTHENINGS`.
+
+The version of an engine is in `formulation.engines`, in the module of that name.
+"""
+STEPS: dict[str, Callable[[Problem, frozenset[str]], Steps]] = {
+    "pipelined": PipelinedSteps,
+    "timed": TimedSteps,
+}
+BOTH = "both"
 
 
 class Engine(Protocol):
-    """What an engine's module offers for pipelined schedules."""
+    """What an engine's module offers for a kind of schedules."""
 
     def __call__(
         self,
         p: Problem,
-        target: Target,
+        target: Any,
         limits: Limits,
         /,
         *,
         report: Report | None,
-        hint: Schedule | None,
+        hint: Any,
         without: frozenset[str],
         strengthenings: frozenset[str] = ...,
-    ) -> Answer[Schedule]:
-        """Minimise a target."""
+    ) -> Answer[Any]:
+        """Minimise a target: a part, or what the kind makes of one."""
 
 
-def _engine(name: str) -> tuple[Engine, str]:
+class Steps(Protocol):
+    """A problem under what earlier parts were proved to be worth."""
+
+    @property
+    def p(self) -> Problem:
+        """The problem."""
+
+    def groups(self, objective: Sequence[str]) -> list[tuple[Part, ...]]:
+        """Return the parts that are minimised at once."""
+
+    def after(self, part: Part, value: int) -> Steps:
+        """Return the steps that follow on a part proved to be worth so much."""
+
+    def minimise(
+        self,
+        parts: tuple[Part, ...],
+        name: str,
+        engine: Engine,
+        limits: Limits,
+        report: Report | None,
+        hint: Any,
+    ) -> GroupAnswer[Any]:
+        """Let one engine minimise a group."""
+
+
+def engine_of(kind: str, name: str) -> tuple[Engine, str]:
     """Return an engine and its version; imported only when it is needed."""
-    if name == "cpsat":
-        from formulation.engines.cpsat import VERSION
-        from formulation.pipelined.cpsat import minimise
-
-        return minimise, VERSION
-    from formulation.engines.milp import VERSION as MILP_VERSION
-    from formulation.pipelined.milp import minimise as minimise_milp
-
-    return minimise_milp, MILP_VERSION
+    run: Engine = import_module(f"formulation.{kind}.{name}").minimise
+    version: str = import_module(f"formulation.engines.{name}").VERSION
+    return run, version
 
 
-def _record(name: str, off: frozenset[str]) -> _Record:
+def names_of(kind: str, engine: str) -> tuple[str, ...]:
+    """Return the engines that a word stands for: its own name, or all with ``both``.
+
+    Raises
+    ------
+    KindError
+        If the kind has no such engine.
+    """
+    every = ENGINES[kind]
+    if engine in every:
+        return (engine,)
+    if engine == BOTH and len(every) > 1:
+        return every
+    known = " and ".join(every)
+    raise KindError(f"engine: got {engine}, {kind} schedules have {known}")
+
+
+def _record(kind: str, name: str, off: frozenset[str]) -> _Record:
     """Return an engine that is to work without some strengthenings."""
-    run, version = _engine(name)
+    run, version = engine_of(kind, name)
     if off:
-        file = "cpsat_build" if name == "cpsat" else "milp_cuts"
-        every = import_module(f"formulation.pipelined.{file}").STRENGTHENINGS
+        every = import_module(f"formulation.{kind}.{name}").STRENGTHENINGS
         run = partial(run, strengthenings=frozenset(every) - off)
     return _Record(name, run, version)
 
@@ -84,7 +126,7 @@ class _Record:
     notes: list[str] = field(default_factory=list)
     nodes: Nodes = field(default_factory=Nodes)
 
-    def take(self, answer: Branched) -> None:
+    def take(self, answer: GroupAnswer[Any]) -> None:
         """Take note of what came of a group, up to the first part that is open."""
         value, bound = answer.value or (), answer.bound
         reached = max(1, len(bound))
@@ -114,16 +156,16 @@ class _Record:
 
 def solve(
     p: Problem,
-    objective: tuple[str, ...] = ("period",),
+    objective: tuple[str, ...] = (),
     engine: str = "cpsat",
     limits: Limits | None = None,
     report: Report | None = None,
     *,
-    start: Schedule | str = AUTO,
+    start: Any = AUTO,
     without: frozenset[str] = frozenset(),
     clashes: bool = True,
     off: frozenset[str] = frozenset(),
-) -> Outcome[Schedule]:
+) -> Outcome[Any]:
     """Minimise the parts of an objective one after the other.
 
     A part is minimised only after the one before it was proved, under a cap of its
@@ -133,7 +175,7 @@ def solve(
     Parameters
     ----------
     objective
-        Texts of parts (`formulation.objective`).
+        Texts of parts; (): that of the problem's kind.
     start
         A schedule, or what `starts.start_of` looks for; notes say if it is of no use.
     without
@@ -145,56 +187,44 @@ def solve(
 
     Raises
     ------
-    ObjectiveError, HeuristicError
-        If a text is no objective of this problem, with every fault; if there is no such
-        heuristic to start from, or it fails.
-    DisagreementError
-        If the engines contradict each other, or a schedule one engine's own proof.
-    EngineError
-        If a solver returns what the semantics refuse, or cannot take numbers so large.
+    ObjectiveError, KindError, HeuristicError
+        If a text is no objective of this problem; if options, engine or start are none
+        of its kind of schedules; if the heuristic to start from fails.
+    ContradictionError
+        If engines contradict each other, a schedule a proof, a solver the semantics; or
+        a solver cannot take numbers so large.
     """
-    parts, limits, began = parts_of(objective), limits or Limits(), time.monotonic()
-    _refuse(p, parts, without)
-    records, groups = [_record(x, off) for x in ENGINES[engine]], steps_of(objective)
-    best = _first(p, start, objective, records[0], limits, report, without)
-    best, proved, why = _groups(p, groups, records, limits, report, best, without)
-    worth = None if best is None else evaluate(p, best, without=without)
+    kind, limits, began = kind_of(p), limits or Limits(), time.monotonic()
+    kind.check(p)
+    parts = kind.parts(p, objective or kind.objective, without)
     names = tuple(part.text for part in parts)
-    clashes = clashes and any(record.infeasible for record in records)
+    records = [_record(p.kind, name, off) for name in names_of(p.kind, engine)]
+    best = _first(p, start, names, records[0], limits, report, without)
+    steps = STEPS[p.kind](p, without)
+    best, proved, why = _groups(steps, names, records, limits, report, best, without)
+    worth = None if best is None else kind.evaluate(p, best, without=without)
     return Outcome(
         objective=names,
         schedule=best,
-        value=tuple(None if worth is None else x.value(p, worth) for x in parts),
+        value=tuple(None if worth is None else kind.value(p, x, worth) for x in parts),
         bound=(*proved, *([None] * (len(parts) - len(proved)))),
         runs=tuple(record.frozen(names) for record in records),
         why_stopped=why,
         seconds=time.monotonic() - began,
         relaxed=tuple(sorted(without)),
-        clashing=_clashing(p, without, limits) if clashes else (),
+        clashing=_clashing(p, records, without, limits) if clashes else (),
     )
 
 
-def _clashing(p: Problem, without: frozenset[str], limits: Limits) -> tuple[str, ...]:
-    """Return rules that clash; imported only when it is needed."""
-    from formulation.pipelined.clash import clashing_rules
+def _clashing(
+    p: Problem, records: list[_Record], without: frozenset[str], limits: Limits
+) -> tuple[str, ...]:
+    """Return rules that clash in what was proved infeasible."""
+    if not any(record.infeasible for record in records):
+        return ()
+    from formulation.clash import clashing_rules
 
     return clashing_rules(p, without, limits)
-
-
-def _refuse(p: Problem, parts: tuple[Part, ...], without: frozenset[str]) -> None:
-    """Refuse an objective that does not fit the problem, with every fault."""
-    faults = []
-    for part in parts:
-        if not part.largest:
-            continue
-        try:
-            part.weights(p)
-        except ObjectiveError as error:
-            faults.append(str(error))
-        for rule in sorted(without & {"stage", "latency_cap"}):
-            faults.append(f"objective: {part.text} needs the rule {rule}")
-    if faults:
-        raise ObjectiveError("\n".join(faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,45 +234,44 @@ class _Group:
     `bound` ends with the first part that is below `value`.
     """
 
-    schedule: Schedule | None
+    schedule: Any
     value: tuple[int, ...] | None
     bound: tuple[int, ...]
     why: str
 
 
 def _groups(
-    p: Problem,
-    groups: list[tuple[Part, ...]],
+    steps: Steps,
+    objective: tuple[str, ...],
     records: list[_Record],
     limits: Limits,
     report: Report | None,
-    start: Schedule | None,
+    start: Any,
     without: frozenset[str],
-) -> tuple[Schedule | None, list[int | None], str]:
+) -> tuple[Any, list[int | None], str]:
     """Minimise group after group: best schedule, bounds so far, why it stopped."""
     best, why = start, "finished"
-    under = Target("period")
     proved: list[int | None] = []
-    for parts in groups:
-        found = _group(p, parts, under, records, limits, report, best, without)
+    for parts in steps.groups(objective):
+        found = _group(steps, parts, records, limits, report, best, without)
         best = found.schedule
         proved += [*found.bound] or [None]
         why = found.why
         if best is None or found.value != found.bound:
             break
-        p, under = _capped(p, parts[0], found.value[0], under)
+        steps = steps.after(parts[0], found.value[0])
     return best, proved, why
 
 
 def _first(
     p: Problem,
-    start: Schedule | str,
+    start: Any,
     objective: tuple[str, ...],
     record: _Record,
     limits: Limits,
     report: Report | None,
     without: frozenset[str],
-) -> Schedule | None:
+) -> Any:
     """Return the schedule to start from if it is valid; else the notes say why not."""
     if isinstance(start, str):
         found = start_of(start, p, objective, limits, report)
@@ -252,7 +281,7 @@ def _first(
             return None
         start = found.schedule
     try:
-        broken = evaluate(p, start, without=without).violations
+        broken = kind_of(p).evaluate(p, start, without=without).violations
     except UnassignedError as error:
         broken = error.violations
     if not broken:
@@ -262,32 +291,13 @@ def _first(
     return None
 
 
-def _capped(
-    p: Problem, part: Part, value: int, under: Target
-) -> tuple[Problem, Target]:
-    """Return the problem and the caps for what is minimised after a part."""
-    if part.text == "period":
-        return p, replace(under, period_at_most=value)
-    if part.text == "energy":
-        return p, replace(under, energy_at_most=value)
-    if not part.largest:
-        return p, under  # nothing comes after a group of sums
-    models = list(p.models)
-    for m, k in part.weights(p).items():
-        known = models[m].latency_cap_ticks
-        cap = value // k if known is None else min(value // k, known)
-        models[m] = replace(models[m], latency_cap_ticks=cap)
-    return replace(p, models=tuple(models)), under
-
-
 def _group(
-    p: Problem,
+    steps: Steps,
     parts: tuple[Part, ...],
-    under: Target,
     records: list[_Record],
     limits: Limits,
     report: Report | None,
-    best: Schedule | None,
+    best: Any,
     without: frozenset[str],
 ) -> _Group:
     """Let every engine minimise a group.
@@ -299,14 +309,15 @@ def _group(
     bound: tuple[int, ...] = ()
     why = "finished"
     if best is not None:
-        worth = evaluate(p, best, without=without)
-        value = tuple(part.value(p, worth) for part in parts)
+        kind = kind_of(steps.p)
+        worth = kind.evaluate(steps.p, best, without=without)
+        value = tuple(kind.value(steps.p, part, worth) for part in parts)
     for record in records:
         left = limits.seconds
         if left is not None:
             left = max(0.01, left - record.seconds)
         mine = replace(limits, seconds=left, nodes=record.nodes)
-        answer = _run(p, parts, under, record, mine, report, best, without)
+        answer = steps.minimise(parts, record.name, record.run, mine, report, best)
         record.take(answer)
         why = answer.why_stopped
         if answer.value is not None and (value is None or answer.value < value):
@@ -319,53 +330,9 @@ def _group(
     return _Group(best, value, bound, "finished" if closed else why)
 
 
-def _run(
-    p: Problem,
-    parts: tuple[Part, ...],
-    under: Target,
-    record: _Record,
-    limits: Limits,
-    report: Report | None,
-    best: Schedule | None,
-    without: frozenset[str],
-) -> Branched:
-    """Let one engine minimise a group: itself, or by branching."""
-    if not parts[0].direct:
-        axis: Axis = PeriodEnergy(p, parts, under, without)
-        if parts[0].largest:
-            axis = StagesPeriod(p, parts, under)
-
-        def ask(q: Problem, target: Target, some: Limits, hint: Schedule | None
-                ) -> Answer[Schedule]:  # fmt: skip
-            return record.run(q, target, some, report=None, hint=hint, without=without)
-
-        return branch(
-            axis,
-            p,
-            record.name,
-            ask,
-            limits,
-            report=report,
-            hint=best,
-            without=without,
-            sums=record.name in SUMS,
-        )
-    target = replace(under, quantity=parts[0].text)
-    found = record.run(p, target, limits, report=report, hint=best, without=without)
-    return Branched(
-        schedule=found.schedule,
-        value=None if found.value is None else (found.value,),
-        bound=() if found.bound is None else (found.bound,),
-        infeasible=found.infeasible,
-        why_stopped=found.why_stopped,
-        seconds=found.seconds,
-        notes=found.notes,
-    )
-
-
 def _agree(
     records: list[_Record],
-    best: Schedule | None,
+    best: Any,
     value: tuple[int, ...] | None,
     bound: tuple[int, ...],
 ) -> None:

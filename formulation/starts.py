@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from formulation.pipelined.heuristics import Budget, run_heuristic
+from formulation.rules import KindError
 
 if TYPE_CHECKING:
     from formulation.outcome import Limits, Report
@@ -42,6 +43,8 @@ class Start:
 
 def worth_starting(p: Problem) -> bool:
     """Whether the exact engines are better off with a heuristic's schedule."""
+    if p.kind != "pipelined":
+        return False  # list scheduling is part of the engine
     if len(p.tasks) * len(p.chiplets) < LARGE:
         return False
     weights = sum(task.weight_bytes for task in p.tasks)
@@ -72,11 +75,18 @@ def start_of(
     ------
     HeuristicError
         If there is no such heuristic, or it fails.
+    KindError
+        If it is one of another kind of schedules.
     """
     if wanted == AUTO:
         wanted = AUTO_HEURISTIC if worth_starting(p) else NOTHING
     if wanted == NOTHING:
         return Start()
+    if p.kind != "pipelined":
+        raise KindError(
+            f"start: got {wanted}, expected a schedule file: heuristics are of "
+            "pipelined schedules"
+        )
     seconds = MOST_SECONDS
     if limits.seconds is not None:
         seconds = min(seconds, limits.seconds / SHARE)

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 
     Decoder = Callable[[Any, str], Any]
 
-LEFT_OUT: dict[type, dict[str, object]] = {Options: {"timed": TimedOptions()}}
+LEFT_OUT: dict[type, dict[str, object]] = {
+    Options: {"timed": TimedOptions(), "kind": Options().kind}
+}
 
 _RATIO = re.compile(r"-?[0-9]{1,20}/[1-9][0-9]{0,19}")
 
@@ -211,12 +213,12 @@ def _decode_object(kind: type) -> Decoder:
     return decode
 
 
-def _neutral_left_out(kind: type) -> Decoder:
-    """Decoder of a dataclass that is left out where it is neutral."""
+def _left_out(decoder: Decoder, neutral: object) -> Decoder:
+    """Decoder of what is left out where it is neutral."""
 
     def decode(value: Any, path: str) -> Any:
-        result = _decode_object(kind)(value, path)
-        if result == kind():
+        result = decoder(value, path)
+        if result == neutral:
             raise _refuse(path, value, "nothing, since all of it is neutral")
         return result
 
@@ -321,7 +323,8 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "latency_cap_ticks": _mapping(_I),
         "energy_cap_pj": _optional(_X),
         "period_cap_ticks": _optional(_I),
-        "timed": _neutral_left_out(TimedOptions),
+        "timed": _left_out(_decode_object(TimedOptions), TimedOptions()),
+        "kind": _left_out(_T, Options().kind),
     },
     GivenMode: {
         **dict.fromkeys(("model", "layer", "chiplet_type"), _T),

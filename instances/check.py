@@ -24,6 +24,7 @@ from instances.faults import (
 )
 from instances.vocabulary import (
     JOINING,
+    KINDS,
     OPERANDS,
     OPERATORS,
     POOLS,
@@ -209,6 +210,9 @@ def _check_options(faults: list[Fault], instance: Instance) -> None:
             end = join(here, index)
             if check_known(faults, end, model, layers, "model"):
                 check_known(faults, end, layer, layers[model], f"layer of {model!r}")
+    check_choice(faults, "options.kind", options.kind, KINDS)
+    if options.serial and options.kind == "timed":
+        faults.append(Fault("options.serial", "true", "false of timed schedules"))
     check_timed(faults, options.timed, layers)
 
 

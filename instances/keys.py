@@ -76,6 +76,7 @@ KEYS: dict[str, dict[str, bool]] = {
         "latency_cap_ticks": OPTIONAL,
         "energy_cap_pj": OPTIONAL,
         "period_cap_ticks": OPTIONAL,
+        "kind": OPTIONAL,
         "timed": OPTIONAL,
     },
     "timed": {

@@ -45,7 +45,8 @@ class Options:
     """Options of schedules; the defaults are neutral. See MODEL.md.
 
     `colocate` holds groups of (model, layer); `max_stage` and
-    `latency_cap_ticks` map a model's name to its limit.
+    `latency_cap_ticks` map a model's name to its limit; `kind` is the kind of schedule
+    that is asked for, a word of `vocabulary.KINDS`.
     """
 
     contiguous: bool = False
@@ -61,3 +62,4 @@ class Options:
     energy_cap_pj: Fraction | None = None
     period_cap_ticks: int | None = None
     timed: TimedOptions = TimedOptions()
+    kind: str = "pipelined"

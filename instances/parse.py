@@ -166,6 +166,7 @@ def _parse_options(reading: Reading, node: Node | None) -> Options:
         energy_cap_pj=limit(reading, entries.get("energy_cap_pj")),
         period_cap_ticks=None if period_cap is None else integer(reading, period_cap),
         timed=_parse_timed(reading, entries.get("timed")),
+        kind=text(reading, entries.get("kind"), Options().kind),
     )
 
 

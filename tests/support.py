@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
     from instances.schema import Instance
 
-ENGINES = tuple(name for name, parts in REGISTERED.items() if parts == (name,))
+ENGINES = REGISTERED["pipelined"]
 LIMITS = Limits(workers=1)
 NONE: frozenset[str] = frozenset()
 

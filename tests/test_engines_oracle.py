@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from formulation.pipelined.clash import clashing_rules
+from formulation.clash import clashing_rules
 from formulation.pipelined.semantics import RULES
 from formulation.solve import solve
 from tests import oracle

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import formulation.pipelined.clash
+import formulation.clash
 from formulation.objective import parse_objective
 from formulation.pareto import front as find_front
 from formulation.solve import solve
@@ -30,9 +30,7 @@ Points = tuple[tuple[int, int], ...]
 @pytest.fixture(autouse=True)
 def _no_clashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What clashes in infeasible problems takes long, and is tested elsewhere."""
-    monkeypatch.setattr(
-        formulation.pipelined.clash, "clashing_rules", lambda *_: ("stage",)
-    )
+    monkeypatch.setattr(formulation.clash, "clashing_rules", lambda *_: ("stage",))
 
 
 @cache

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from formulation.outcome import Limits
-from formulation.timed.bounds import explain, lower
+from formulation.timed.bounds import explain, least, lower
 from formulation.timed.cpsat import minimise
 from formulation.timed.cpsat_build import STRENGTHENINGS
 from formulation.timed.cpsat_rules import RULES as CPSAT_RULES
@@ -198,14 +198,20 @@ def test_bounds_hold() -> None:
     met: Counter[str] = Counter()
     for seed in rigid(range(60)):
         p = tiny(seed).problem
-        least, late = oracle.best(p, "makespan"), oracle.best(p, "latency_sum")
-        if least is None or late is None:
+        soon, late = oracle.best(p, "makespan"), oracle.best(p, "latency_sum")
+        if soon is None or late is None:
             continue
         for name, ticks in explain(p).items():
-            assert least[0] >= ticks, (seed, name)
-            met[name] += ticks == least[0]
+            assert soon[0] >= ticks, (seed, name)
+            met[name] += ticks == soon[0]
         assert late[0] >= sum(x for rounds in lower(p).latency for x in rounds)
+        for text in ("energy", "edp", "tardiness_sum", "latency"):
+            value, bound = oracle.best(p, text), least(p, timed_part(p, text))
+            assert value is not None
+            assert value[0] >= bound, (seed, text)
+            met[text] += bound == value[0] > 0
     assert {name for name in explain(p) if not met[name]} <= {"dram_total_ticks"}
+    assert met["energy"] >= 5
 
 
 @pytest.mark.parametrize(

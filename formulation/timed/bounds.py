@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from formulation.choices import choices, fitting
 from formulation.problem import remembered
 from formulation.timed.movements import passes, ticks_alone
+from formulation.timed.objective import value
+from formulation.timed.semantics import Worth
 from formulation.traffic import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from formulation.choices import Choice
+    from formulation.objective import Part
     from formulation.problem import Flow, Mode, Problem
 
 
@@ -174,17 +178,58 @@ def explain(p: Problem) -> dict[str, int]:
     }
 
 
-def _shortest(p: Problem, t: int, c: int) -> int | None:
-    """Return δ(l, c), the least length of a run on a chiplet; `None` if it fits not.
+def least(p: Problem, part: Part) -> int:
+    """Return a bound on a part of an objective, from those of all quantities."""
+    found = lower(p)
+    pairs = zip(p.timing.due_ticks, found.latency, strict=True)
+    late = tuple(
+        tuple(0 if due is None else max(0, ticks - due) for ticks in rounds)
+        for due, rounds in pairs
+    )
+    energy = least_energy(p, found.makespan)
+    return value(p, part, Worth(found.makespan, found.latency, late, energy))
+
+
+def least_energy(p: Problem, makespan_ticks: int) -> int:
+    """Return a bound on the energy in quanta of what lasts at least so long."""
+    units = p.static_energy * makespan_ticks
+    for t, task in enumerate(p.tasks):
+        rounds = len(p.timing.releases[task.model])
+        found = []
+        for c in p.supported(t):
+            home = p.chiplets[c].reads[p.chiplets[c].home]
+            for k in _allowed(p, t, c):
+                brought = task.weight_bytes if k.resident else 0
+                if p.timing.weights == "preloaded":
+                    brought = 0
+                found.append(rounds * k.energy + home.energy * brought)
+        units += min(found, default=0)
+    return -(-units // p.energy_den)
+
+
+def _allowed(p: Problem, t: int, c: int) -> list[Choice]:
+    """Return the choices of a layer on a chiplet that some schedule may have.
 
     A run without ticks needs no room.
     """
-    fits, found = fitting(p, t, c), []
-    for k in choices(p, t, c):
-        latency = p.tasks[t].modes[c][k.mode].latency_ticks
-        ticks = max(latency, ticks_alone(p, dict(k.units)))
-        if not (k.resident and p.timing.weights == "streamed"):
-            found += [ticks] if k in fits or not ticks else []
+    fits = fitting(p, t, c)
+    return [
+        k
+        for k in choices(p, t, c)
+        if not (k.resident and p.timing.weights == "streamed")
+        and (k in fits or not _run_ticks(p, t, c, k))
+    ]
+
+
+def _run_ticks(p: Problem, t: int, c: int, k: Choice) -> int:
+    """Return how long a run lasts at least, with what its choice alone moves."""
+    latency = p.tasks[t].modes[c][k.mode].latency_ticks
+    return max(latency, ticks_alone(p, dict(k.units)))
+
+
+def _shortest(p: Problem, t: int, c: int) -> int | None:
+    """Return δ(l, c), the least length of a run on a chiplet; `None` if it fits not."""
+    found = [_run_ticks(p, t, c, k) for k in _allowed(p, t, c)]
     return min(found, default=None)
 
 

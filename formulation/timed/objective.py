@@ -14,9 +14,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from formulation.objective import ObjectiveError, Part, parse_part
+from formulation.objective import ObjectiveError, Part, collected, parse_part
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from formulation.objective import Workload
     from formulation.problem import Problem
     from formulation.timed.semantics import Worth
 
@@ -25,7 +28,7 @@ SUMS = {"latency_sum": "latency", "tardiness_sum": "tardiness"}
 QUANTITIES = ("makespan", "energy", "edp", *SUMS)
 
 
-def timed_part(p: Problem, text: str) -> Part:
+def timed_part(p: Workload, text: str) -> Part:
     """Return a part of an objective of timed schedules of a problem.
 
     Raises
@@ -38,6 +41,25 @@ def timed_part(p: Problem, text: str) -> Part:
     if part.largest:
         part.weights(p)
     return part
+
+
+def timed_parts(
+    p: Workload, objective: Sequence[str], without: frozenset[str] = frozenset()
+) -> tuple[Part, ...]:
+    """Return the parts of an objective of timed schedules of a problem.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault; and where a second part stands on the rule `cap` and that is
+        left out.
+    """
+    parts, faults = collected(objective, lambda text: timed_part(p, text))
+    if "cap" in without and len(parts) > 1:
+        faults.append("objective: a second part needs the rule cap")
+    if faults:
+        raise ObjectiveError("\n".join(faults))
+    return tuple(parts)
 
 
 def value(p: Problem, part: Part, worth: Worth) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from formulation import rules
 from formulation.objective import ObjectiveError
 from formulation.rules import SHAPE_RULES, UnassignedError, Violation
+from formulation.rules import KindError as KindError
 from formulation.timed.memory import SramUse, sram_use
 from formulation.timed.movements import (
     Movement,
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 
     from formulation.problem import Problem
     from formulation.timed.schedule import Schedule, Span
-
-
-class KindError(ValueError):
-    """A problem with options that timed schedules do not have; one line a fault."""
 
 
 @dataclass(frozen=True, slots=True)

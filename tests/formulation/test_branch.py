@@ -38,12 +38,12 @@ def traded(seed: int) -> tuple[Problem, list[tuple[int, int]]]:
 
 def use(monkeypatch: pytest.MonkeyPatch, **fakes: Engine) -> None:
     """Let engines be what is given instead."""
-    real = formulation.solve._engine
+    real = formulation.solve.engine_of
 
-    def engine(name: str) -> tuple[Engine, str]:
-        return (fakes[name], "fake") if name in fakes else real(name)
+    def engine(kind: str, name: str) -> tuple[Engine, str]:
+        return (fakes[name], "fake") if name in fakes else real(kind, name)
 
-    monkeypatch.setattr(formulation.solve, "_engine", engine)
+    monkeypatch.setattr(formulation.solve, "engine_of", engine)
 
 
 def wrapped(change: Callable[[Target, Answer[Schedule]], Answer[Schedule]]) -> Engine:

@@ -133,6 +133,7 @@ def chain(layers: int = 3, chiplets: int = 2, ticks: int = 10) -> Problem:
         energy_cap_quanta=None,
         period_cap_ticks=None,
         timing=Timing("exact", False, "fetched", ((0,),), (None,), ()),
+        kind="pipelined",
     )
 
 

@@ -55,7 +55,7 @@ def test_what_the_start_takes_is_of_the_time(monkeypatch: pytest.MonkeyPatch) ->
         raise KeyboardInterrupt
 
     monkeypatch.setattr("formulation.solve.start_of", slow)
-    monkeypatch.setattr("formulation.solve._engine", lambda _: (engine, "0"))
+    monkeypatch.setattr("formulation.solve.engine_of", lambda *_: (engine, "0"))
     with pytest.raises(KeyboardInterrupt):
         solve(tiny(0).problem, limits=Limits(seconds=10))
     assert given == [2.5]

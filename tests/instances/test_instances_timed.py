@@ -14,7 +14,7 @@ from instances.load import instance_from_mapping, instance_sha256
 from instances.schema import Instance, TimedOptions
 
 
-def scenario(timed: object) -> dict[str, object]:
+def scenario(timed: object, **options: object) -> dict[str, object]:
     layers = [{"name": "a", "op": "gemm", "bounds": {"k": 2, "c": 2, "oy": 2}}]
     model = {"name": "m", "layers": layers, "tensors": []}
     return {
@@ -23,12 +23,12 @@ def scenario(timed: object) -> dict[str, object]:
         "tick_ps": 1000,
         "package": "2x2",
         "models": [model],
-        "options": {"timed": timed},
+        "options": {"timed": timed, **options},
     }
 
 
-def instance(timed: object) -> Instance:
-    return instance_from_mapping(scenario(timed))
+def instance(timed: object, **options: object) -> Instance:
+    return instance_from_mapping(scenario(timed, **options))
 
 
 def test_neutral_options_leave_no_trace() -> None:
@@ -58,6 +58,24 @@ def test_options_are_part_of_the_identity() -> None:
     other = replace(timed, frames_per_second={}, release_ticks={"m": (0, 5, 9)})
     later = replace(given, options=replace(given.options, timed=other))
     assert from_canonical_json(to_canonical_json(later)) == later
+
+
+def test_the_kind_is_part_of_the_identity_unless_it_is_pipelined() -> None:
+    plain, asked = instance({}), instance({}, kind="timed")
+    assert instance_sha256(instance({}, kind="pipelined")) == instance_sha256(plain)
+    assert instance_sha256(asked) != instance_sha256(plain)
+    assert from_canonical_json(to_canonical_json(asked)) == asked
+    data = json.loads(to_canonical_json(plain))
+    data["instance"]["options"]["kind"] = "pipelined"
+    with pytest.raises(InstanceError, match="neutral"):
+        from_canonical_json(json.dumps(data))
+
+
+def test_a_kind_that_is_none_and_an_option_of_the_other_kind() -> None:
+    with pytest.raises(InstanceError, match=r"options\.kind: got 'timely'"):
+        instance({}, kind="timely")
+    with pytest.raises(InstanceError, match="false of timed schedules"):
+        instance({}, kind="timed", serial=True)
 
 
 def test_a_canonical_text_has_one_form() -> None:

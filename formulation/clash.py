@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from formulation.outcome import Limits, Target
-from formulation.pipelined.semantics import RULES
+from formulation.kinds import kind_of
+from formulation.outcome import Limits
+from formulation.solve import STEPS, engine_of
 
 if TYPE_CHECKING:
     from formulation.problem import Problem
 
+ENGINE = "cpsat"
 SECONDS_EACH = 10.0
 
 
@@ -23,19 +26,21 @@ def clashing_rules(
     infeasible (within a time limit for each, so the set may then be larger than
     needed, never smaller). What is left clashes, and every one of it is needed.
     """
-    from formulation.pipelined.cpsat import minimise
-
-    limits = replace(limits or Limits(), seconds=SECONDS_EACH)
+    kind, (engine, _) = kind_of(p), engine_of(p.kind, ENGINE)
+    # Any schedule will do: with that gap the first one ends it.
+    limits = replace(limits or Limits(), seconds=SECONDS_EACH, gap=Fraction(1))
     out = without
     kept = []
-    for label in reversed(RULES):
+    for label in reversed(kind.rules):
         if label == "assignment" or label in out:
             continue
         if limits.stop is not None and limits.stop.is_set():
             return ()
         trial = out | {label}
-        if minimise(p, Target("period"), limits, without=trial).infeasible:
+        steps = STEPS[p.kind](p, trial)
+        parts = steps.groups(kind.objective)[0]
+        if steps.minimise(parts, ENGINE, engine, limits, None, None).infeasible:
             out = trial
         else:
             kept.append(label)
-    return tuple(label for label in RULES if label in kept) or ("assignment",)
+    return tuple(label for label in kind.rules if label in kept) or ("assignment",)
