@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from formulation.dual import Dual, recompute
-from formulation.pipelined.relaxation import relaxation, target_of
+from formulation.kinds import kind_of
 from formulation.solve import DisagreementError
 
 if TYPE_CHECKING:
     from formulation.outcome import Outcome
-    from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
 SECONDS = 20.0  # for the LP of one part: the headline needs 0.4
 
 
-def with_duals(p: Problem, outcome: Outcome[Schedule]) -> Outcome[Schedule]:
+def with_duals(p: Problem, outcome: Outcome[Any]) -> Outcome[Any]:
     """Return the outcome with recomputed bounds, up to the first part that is open.
 
     An outcome with rules left out, or proved infeasible, stays as it is.
@@ -33,11 +32,10 @@ def with_duals(p: Problem, outcome: Outcome[Schedule]) -> Outcome[Schedule]:
         return outcome
     bounds, duals = list(outcome.bound), []
     for k, quantity in enumerate(outcome.objective):
-        target = target_of(outcome.objective, outcome.value, k)
-        if target is None:
+        program = kind_of(p).relaxation(p, outcome.objective, outcome.value, k)
+        if program is None:
             break
-        program = relaxation(p, target)
-        found = multipliers(program, SECONDS)
+        found = multipliers(program, SECONDS) if program.rows else {}
         dual = Dual(quantity, recompute(program, found), found)
         duals.append(dual)
         known = bounds[k]

@@ -19,20 +19,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from formulation.dual import Dual
+from formulation.kinds import KINDS, kind_of
 from formulation.outcome import EngineRun, Outcome
-from formulation.pipelined.schedule import Schedule, to_dict
 from instances.load import to_canonical_json
 
 if TYPE_CHECKING:
     from costmodel.table import CostTable
-    from formulation.pipelined.semantics import Evaluation
+    from formulation.kinds import Judged
     from formulation.problem import Problem
     from instances.schema import Instance
 
 SCHEMA = "certificate/1"
-KIND = "pipelined"
 PACKAGES = ("ortools", "pulp", "highspy", "numpy", "click", "pyyaml")
-KEYS = frozenset(
+COMMON_KEYS = frozenset(
     {
         "schema",
         "seal",
@@ -47,10 +46,6 @@ KEYS = frozenset(
         "claim",
         "value",
         "bound",
-        "period_ticks",
-        "energy_quanta",
-        "energy_pj",
-        "latency_ticks",
         "schedule",
         "relaxed",
         "clashing",
@@ -68,6 +63,11 @@ MULTIPLIER = re.compile(r"-?[0-9]{1,999}(/[1-9][0-9]{0,999})?")
 
 class CertificateError(ValueError):
     """A file that is not a certificate this version reads; one line a fault."""
+
+
+def keys_of(kind: str) -> frozenset[str]:
+    """Return the keys of a certificate of a kind of schedules."""
+    return COMMON_KEYS | set(KINDS[kind].keys)
 
 
 def version_of(package: str) -> str | None:
@@ -126,12 +126,19 @@ def read_dual(data: dict[str, Any]) -> Dual:
     return Dual(data["quantity"], data["bound"], multipliers)
 
 
+def facts_of(problem: Problem, evaluation: Judged) -> dict[str, Any]:
+    """Return what a certificate states of an evaluated schedule: `Kind.keys`."""
+    facts = kind_of(problem).facts(problem, evaluation)
+    pj = energy_text(facts["energy_quanta"], problem.energy_quantum_fj)
+    return facts | {"energy_pj": pj}
+
+
 def make_certificate(
     instance: Instance,
     table: CostTable,
     problem: Problem,
-    outcome: Outcome[Schedule],
-    evaluation: Evaluation | None,
+    outcome: Outcome[Any],
+    evaluation: Judged | None,
 ) -> dict[str, Any]:
     """Return the certificate of an outcome.
 
@@ -140,10 +147,10 @@ def make_certificate(
     evaluation
         What the semantics say of `outcome.schedule`; `None` without a schedule.
     """
-    found, quanta = outcome.schedule, problem.energy_quantum_fj
+    found, kind = outcome.schedule, kind_of(problem)
     data: dict[str, Any] = {
         "schema": SCHEMA,
-        "kind": KIND,
+        "kind": kind.name,
         "chipsched": version_of("chipsched"),
         "packages": {name: version_of(name) for name in PACKAGES},
         "instance": json.loads(to_canonical_json(instance)),
@@ -154,11 +161,8 @@ def make_certificate(
         "claim": outcome.claim,
         "value": list(outcome.value),
         "bound": list(outcome.bound),
-        "period_ticks": None,
-        "energy_quanta": None,
-        "energy_pj": None,
-        "latency_ticks": None,
-        "schedule": None if found is None else to_dict(problem, found),
+        **dict.fromkeys(kind.keys),
+        "schedule": None if found is None else kind.to_dict(problem, found),
         "relaxed": list(outcome.relaxed),
         "clashing": list(outcome.clashing),
         "duals": [_dual(dual) for dual in outcome.duals],
@@ -167,12 +171,7 @@ def make_certificate(
         "runs": [_run(run) for run in outcome.runs],
     }
     if evaluation is not None:
-        data["period_ticks"] = evaluation.period_ticks
-        data["energy_quanta"] = evaluation.energy_quanta
-        data["energy_pj"] = energy_text(evaluation.energy_quanta, quanta)
-        names = [model.name for model in problem.models]
-        pairs = zip(names, evaluation.latency_ticks, strict=True)
-        data["latency_ticks"] = dict(pairs)
+        data |= facts_of(problem, evaluation)
     data["seal"] = seal_of(data)
     return data
 
@@ -280,12 +279,16 @@ def read_certificate(path: Path) -> dict[str, Any]:
 
 def form_faults(data: dict[str, Any]) -> list[str]:
     """Return what is wrong with the form of a certificate: keys and types."""
-    faults = [f"{key}: missing" for key in sorted(KEYS - data.keys())]
-    faults += [f"{key}: not a key of {SCHEMA}" for key in sorted(data.keys() - KEYS)]
+    kind = data.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        return [f"kind: got {kind!r}, expected {' or '.join(KINDS)}"]
+    keys = keys_of(kind)
+    faults = [f"{key}: missing" for key in sorted(keys - data.keys())]
+    faults += [
+        f"{key}: not a key of {SCHEMA}, {kind}" for key in sorted(data.keys() - keys)
+    ]
     if faults:
         return faults
-    if data["kind"] != KIND:
-        faults.append(f"kind: got {data['kind']!r}, expected {KIND!r}")
     for key in ("instance", "table", "packages"):
         if not isinstance(data[key], dict):
             faults.append(f"{key}: expected a mapping")

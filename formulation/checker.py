@@ -14,22 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from costmodel.table import CostTable, TableError
-from formulation.certificate import (
-    dumps,
-    energy_text,
-    form_faults,
-    read_dual,
-    seal_of,
-)
+from formulation.certificate import dumps, facts_of, form_faults, read_dual, seal_of
 from formulation.compile import CompileError, compile_problem
 from formulation.decisions import ScheduleError
 from formulation.dual import recompute
-from formulation.objective import ObjectiveError, parse_part, parts_of
+from formulation.kinds import KINDS
+from formulation.objective import ObjectiveError
 from formulation.outcome import CLAIMS, EngineRun, Outcome
-from formulation.pipelined.relaxation import relaxation, target_of
-from formulation.pipelined.schedule import Schedule, from_dict
-from formulation.pipelined.semantics import RULES, evaluate
-from formulation.rules import UnassignedError
+from formulation.rules import KindError, UnassignedError
 from instances.faults import InstanceError
 from instances.load import from_canonical_json, instance_sha256, to_canonical_json
 
@@ -94,12 +86,11 @@ def check(certificate: dict[str, Any]) -> Verdict:
     found = _Replay(certificate)
     found.seal()
     problem = found.problem()
-    outcome = found.outcome()
+    outcome = None if problem is None else found.outcome(problem)
     if problem is not None:
         found.schedule(problem)
     if problem is not None and outcome is not None:
         found.duals(problem, outcome)
-    if outcome is not None:
         found.claims(outcome)
     return Verdict(
         certificate["claim"],
@@ -145,6 +136,7 @@ class _Replay:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
+        self.kind = KINDS[data["kind"]]
         self.violations: list[str] = []
         self.checked: list[str] = []
         self.notes: list[str] = []
@@ -167,13 +159,18 @@ class _Replay:
             instance = from_canonical_json(dumps(self.data["instance"]))
             table = CostTable.from_json(dumps(self.data["table"]))
             again = compile_problem(instance, table)
-        except (InstanceError, TableError, CompileError) as error:
+            self.kind.check(again)
+        except (InstanceError, TableError, CompileError, KindError) as error:
             self.violations += str(error).splitlines()
             return None
         hashes = [
             self.same("instance_sha256", instance_sha256(instance), "it hashes to"),
             self.same("table_sha256", table.sha256, "it hashes to"),
         ]
+        if again.kind != self.kind.name:
+            text = f"kind: got {self.kind.name!r}, the instance asks for {again.kind!r}"
+            self.violations.append(text)
+            return None
         canonical = {"instance": to_canonical_json(instance), "table": table.to_json()}
         for key, text in canonical.items():
             if dumps(self.data[key]) != dumps(json.loads(text)):
@@ -182,21 +179,22 @@ class _Replay:
             self.checked.append("instance and cost table have the stated SHA-256")
         return again
 
-    def outcome(self) -> Outcome[Schedule] | None:
+    def outcome(self, problem: Problem) -> Outcome[Any] | None:
         """Values, bounds and runs do not contradict each other."""
         data, objective = self.data, tuple(self.data["objective"])
         try:
-            texts = tuple(part.text for part in parts_of(objective))
+            parts = self.kind.parts(problem, objective)
         except ObjectiveError as error:
             self.violations += str(error).splitlines()
             return None
+        texts = tuple(part.text for part in parts)
         if texts != objective:
             self.violations.append(
                 f"objective: got {list(objective)}, its one form is {list(texts)}"
             )
             return None
         for key in ("relaxed", "clashing"):
-            for label in sorted(set(data[key]) - set(RULES)):
+            for label in sorted(set(data[key]) - set(self.kind.rules)):
                 self.violations.append(f"{key}: there is no rule {label!r}")
         runs = tuple(_engine_run(run) for run in data["runs"])
         for k, run in enumerate(runs):
@@ -205,7 +203,7 @@ class _Replay:
             return Outcome(
                 objective=objective,
                 # The claim asks only whether there is one; its worth is replayed.
-                schedule=None if data["schedule"] is None else _SOME,
+                schedule=data["schedule"],
                 value=tuple(data["value"]),
                 bound=tuple(data["bound"]),
                 runs=runs,
@@ -241,60 +239,51 @@ class _Replay:
     def schedule(self, problem: Problem) -> None:
         """The schedule satisfies every rule and is worth what is stated."""
         if self.data["schedule"] is None:
-            for key in ("period_ticks", "energy_quanta", "energy_pj", "latency_ticks"):
+            for key in self.kind.keys:
                 if self.data[key] is not None:
                     self.violations.append(f"{key}: without a schedule")
             return
         try:
-            schedule = from_dict(problem, self.data["schedule"])
-            worth = evaluate(problem, schedule)
+            schedule = self.kind.from_dict(problem, self.data["schedule"])
+            worth = self.kind.evaluate(problem, schedule)
         except (ScheduleError, UnassignedError) as error:
             self.violations += str(error).splitlines()
             return
         self.violations += [str(violation) for violation in worth.violations]
         if not worth.violations:
-            self.checked.append(f"the schedule satisfies all {len(RULES)} rules")
-        pj = energy_text(worth.energy_quanta, problem.energy_quantum_fj)
-        names = [model.name for model in problem.models]
-        latencies = dict(zip(names, worth.latency_ticks, strict=True))
-        because = "the schedule gives"
-        agree = [
-            self.same("period_ticks", worth.period_ticks, because),
-            self.same("energy_quanta", worth.energy_quanta, because),
-            self.same("energy_pj", pj, because),
-            self.same("latency_ticks", latencies, because),
-        ]
+            self.checked.append(
+                f"the schedule satisfies all {len(self.kind.rules)} rules"
+            )
+        facts, because = facts_of(problem, worth), "the schedule gives"
+        agree = [self.same(key, facts[key], because) for key in self.kind.keys]
         pairs = zip(self.data["objective"], self.data["value"], strict=False)
-        for k, (part, stated) in enumerate(pairs):
+        for k, (text, stated) in enumerate(pairs):
             try:
-                replayed = parse_part(part).value(problem, worth)
-            except ObjectiveError as error:
-                self.violations += str(error).splitlines()
-                continue
+                (part,) = self.kind.parts(problem, (text,))
+            except ObjectiveError:
+                continue  # told by `outcome`
+            replayed = self.kind.value(problem, part, worth)
             if stated != replayed and (stated is not None or k == 0):
                 agree.append(False)
                 self.violations.append(
-                    f"value of {part}: got {stated}, {because} {replayed}"
+                    f"value of {text}: got {stated}, {because} {replayed}"
                 )
         if all(agree):
-            self.checked.append(
-                f"it has a period of {worth.period_ticks} ticks and takes {pj} pJ "
-                "per round"
-            )
+            self.checked.append(self.kind.says.format(**facts))
 
-    def duals(self, problem: Problem, outcome: Outcome[Schedule]) -> None:
+    def duals(self, problem: Problem, outcome: Outcome[Any]) -> None:
         """The multipliers prove the bounds that are stated for them.
 
         The relaxation is built from the instance and table of the certificate, later
         parts under the values of earlier ones, which `schedule` replays.
         """
         for k, dual in enumerate(outcome.duals):
-            target = target_of(outcome.objective, outcome.value, k)
-            if target is None:
+            program = self.kind.relaxation(problem, outcome.objective, outcome.value, k)
+            if program is None:
                 self.violations.append(f"duals[{k}]: an earlier part has no value")
                 continue
             try:
-                proved = recompute(relaxation(problem, target), dual.multipliers)
+                proved = recompute(program, dual.multipliers)
             except ValueError as error:
                 self.violations.append(f"duals[{k}]: {error}")
                 continue
@@ -304,12 +293,13 @@ class _Replay:
                     f"the multipliers prove {proved}"
                 )
             else:
+                how = f"from {len(dual.multipliers)} multipliers"
                 self.checked.append(
                     f"no schedule has {dual.quantity} below {dual.bound}: recomputed "
-                    f"from {len(dual.multipliers)} multipliers"
+                    f"{how if program.rows else 'without search'}"
                 )
 
-    def claims(self, outcome: Outcome[Schedule]) -> None:
+    def claims(self, outcome: Outcome[Any]) -> None:
         """The claim follows from value, bound and who proved the bound."""
         for k, part in enumerate(outcome.objective):
             known = [run.bound[k] for run in outcome.runs if k < len(run.bound)]
@@ -358,6 +348,3 @@ def _engine_run(run: dict[str, Any]) -> EngineRun:
         notes=tuple(run["notes"]),
         nodes=run["nodes"],
     )
-
-
-_SOME = Schedule((), (), (), (), ())

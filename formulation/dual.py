@@ -90,7 +90,7 @@ class Dual:
     Parameters
     ----------
     quantity
-        ``period`` (ticks) or ``energy`` (quanta).
+        A part of an objective, such as ``period`` (ticks) or ``energy`` (quanta).
     bound
         What `recompute` makes of the multipliers, in that unit.
     multipliers

@@ -94,7 +94,9 @@ class Kind(Generic[S, E]):
     facts: Callable[[Problem, E], dict[str, Any]]
     to_dict: Callable[[Problem, S], dict[str, Any]]
     from_dict: Callable[[Problem, object], S]
-    relaxation: Callable[[Problem, Sequence[str], Sequence[int | None], int], Any]
+    relaxation: Callable[
+        [Problem, Sequence[str], Sequence[int | None], int], Linear | None
+    ]
 
 
 def _by_model(p: Problem, values: Sequence[Any]) -> dict[str, Any]:

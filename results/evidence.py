@@ -18,9 +18,8 @@ import click
 from costmodel.table import CostTable
 from formulation.certificate import dumps, write_atomically
 from formulation.compile import compile_problem
+from formulation.kinds import kind_of
 from formulation.outcome import ContradictionError, Limits
-from formulation.pipelined.schedule import Schedule, from_dict, to_dict
-from formulation.pipelined.semantics import evaluate
 from formulation.rules import UnassignedError
 from formulation.solve import solve
 from instances.load import from_canonical_json, to_canonical_json
@@ -80,9 +79,9 @@ def kept(
                 "gap": str(limits.gap),
                 "deterministic": limits.deterministic,
             },
-            "schedule": to_dict(problem, found)
-            if isinstance(found, Schedule)
-            else None,
+            "schedule": None
+            if found is None
+            else kind_of(problem).to_dict(problem, found),
             "environment": environment(),
         }
         path = Path(f"failure-{key_of(data)}.json")
@@ -127,15 +126,17 @@ def replay(data: dict[str, Any]) -> tuple[list[str], bool]:
     table = CostTable.from_json(dumps(data["table"]))
     prepared = Prepared(instance, table, compile_problem(instance, table), 0.0)
     problem, limits = prepared.problem, _limits(data["limits"])
+    kind = kind_of(problem)
     lines = [f"then: {data['error']}: {data['said']}"]
     if data["schedule"] is not None:
         try:
-            worth = evaluate(problem, from_dict(problem, data["schedule"]))
+            worth = kind.evaluate(problem, kind.from_dict(problem, data["schedule"]))
         except UnassignedError as error:
             lines.append(f"schedule: {error}")
         else:
             broken = "; ".join(str(v) for v in worth.violations) or "no rule broken"
-            text = f"{worth.period_ticks} ticks, {worth.energy_quanta} quanta"
+            facts = kind.facts(problem, worth)
+            text = f"{facts[kind.keys[0]]} ticks, {facts['energy_quanta']} quanta"
             lines.append(f"schedule: {text}, {broken}")
     objective = tuple(data["objective"])
     try:

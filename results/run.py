@@ -12,8 +12,8 @@ from formulation.bounded import with_duals
 from formulation.certificate import make_certificate
 from formulation.checker import Verdict, check
 from formulation.compile import compile_problem
+from formulation.kinds import kind_of
 from formulation.outcome import Outcome
-from formulation.pipelined.semantics import evaluate
 from formulation.solve import DisagreementError, solve
 from formulation.starts import AUTO
 from results.energy import breakdown_pj
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from costmodel.table import CostTable
     from formulation.outcome import Limits, Report
-    from formulation.pipelined.schedule import Schedule
-    from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem
     from instances.schema import Instance
 
@@ -63,14 +61,14 @@ class Solved:
     Parameters
     ----------
     worth
-        Of the schedule; `None` if there is none.
+        What the semantics of its kind say of the schedule; `None` if there is none.
     certificate
         As a file has it.
     """
 
     prepared: Prepared
-    outcome: Outcome[Schedule]
-    worth: Evaluation | None
+    outcome: Outcome[Any]
+    worth: Any
     certificate: dict[str, Any]
     verdict: Verdict
 
@@ -142,7 +140,7 @@ def prepare(
     return Prepared(instance, table, problem, time.monotonic() - began)
 
 
-def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
+def finish(prepared: Prepared, outcome: Outcome[Any]) -> Solved:
     """Add recomputed bounds, value the schedule, and let the checker judge it all.
 
     Raises
@@ -155,7 +153,8 @@ def finish(prepared: Prepared, outcome: Outcome[Schedule]) -> Solved:
     outcome = with_duals(prepared.problem, outcome)
     worth = None
     if outcome.schedule is not None:
-        worth = evaluate(prepared.problem, outcome.schedule)
+        kind = kind_of(prepared.problem)
+        worth = kind.evaluate(prepared.problem, outcome.schedule)
     certificate = make_certificate(
         prepared.instance, prepared.table, prepared.problem, outcome, worth
     )
@@ -218,7 +217,7 @@ def solve_prepared(
         return finish(prepared, outcome)
 
 
-def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
+def joined(outcomes: Sequence[Outcome[Any]]) -> Outcome[Any]:
     """Return one outcome of several engines' outcomes of the same problem.
 
     The schedule is the best one, part by part; a bound of any engine holds for
@@ -232,7 +231,7 @@ def joined(outcomes: Sequence[Outcome[Schedule]]) -> Outcome[Schedule]:
     first = outcomes[0]
     parts = range(len(first.objective))
 
-    def order(outcome: Outcome[Schedule]) -> list[tuple[bool, int]]:
+    def order(outcome: Outcome[Any]) -> list[tuple[bool, int]]:
         return [(v is None, 0 if v is None else v) for v in outcome.value]
 
     best = min(outcomes, key=order)

@@ -10,9 +10,9 @@ import pytest
 
 from costmodel.build import build_table
 from formulation.certificate import (
-    KEYS,
     CertificateError,
     energy_text,
+    keys_of,
     loads_certificate,
     make_certificate,
     read_certificate,
@@ -81,6 +81,7 @@ TINY: dict[str, Any] = {
         for layer, ticks, energy in (("a", 10, 7), ("b", 6, 5))
     ],
 }
+KEYS = keys_of("pipelined")
 GOOD = Schedule((0, 1), (0, 0), (0, 2), (False, None), ("package", None))
 
 
