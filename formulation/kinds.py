@@ -77,6 +77,9 @@ class Kind(Generic[S, E]):
         Parts of an objective; what an evaluated schedule is worth in one.
     facts
         `keys` of an evaluated schedule, but for ``energy_pj``.
+    rounds, units
+        How often each model runs, and where the energy units of all that go: chiplets,
+        NoP, DRAM, static power.
     relaxation
         Of a problem, an objective, its values and the number of a part: a program
         whose recomputed bounds hold for that part; `None` if there is none.
@@ -94,6 +97,8 @@ class Kind(Generic[S, E]):
     facts: Callable[[Problem, E], dict[str, Any]]
     to_dict: Callable[[Problem, S], dict[str, Any]]
     from_dict: Callable[[Problem, object], S]
+    rounds: Callable[[Problem], Sequence[int]]
+    units: Callable[[Problem, S, E], dict[str, int]]
     relaxation: Callable[
         [Problem, Sequence[str], Sequence[int | None], int], Linear | None
     ]
@@ -120,6 +125,16 @@ def _pipelined_facts(p: Problem, found: pipelined.Evaluation) -> dict[str, Any]:
     }
 
 
+def _one_round(p: Problem) -> list[int]:
+    return [1] * len(p.models)
+
+
+def _pipelined_units(
+    p: Problem, s: pipelined_schedule.Schedule, found: pipelined.Evaluation
+) -> dict[str, int]:
+    return pipelined.energy_parts(p, s, pipelined.facts_of(p, s), found.period_ticks)
+
+
 def _pipelined_relaxation(
     p: Problem, objective: Sequence[str], value: Sequence[int | None], k: int
 ) -> Linear | None:
@@ -140,6 +155,16 @@ def _timed_facts(p: Problem, found: timed.Evaluation) -> dict[str, Any]:
         "latency_ticks": _by_model(p, [list(x) for x in worth.latency_ticks]),
         "tardiness_ticks": _by_model(p, [list(x) for x in worth.tardiness_ticks]),
     }
+
+
+def _all_rounds(p: Problem) -> list[int]:
+    return [len(releases) for releases in p.timing.releases]
+
+
+def _timed_units(
+    p: Problem, s: timed_schedule.Schedule, found: timed.Evaluation
+) -> dict[str, int]:
+    return timed.parts_of_energy(p, s, found.facts.traffic, found.worth.makespan_ticks)
 
 
 def _timed_relaxation(
@@ -165,6 +190,8 @@ PIPELINED = Kind(
     facts=_pipelined_facts,
     to_dict=pipelined_schedule.to_dict,
     from_dict=pipelined_schedule.from_dict,
+    rounds=_one_round,
+    units=_pipelined_units,
     relaxation=_pipelined_relaxation,
 )
 TIMED = Kind(
@@ -183,9 +210,31 @@ TIMED = Kind(
     facts=_timed_facts,
     to_dict=timed_schedule.to_dict,
     from_dict=timed_schedule.from_dict,
+    rounds=_all_rounds,
+    units=_timed_units,
     relaxation=_timed_relaxation,
 )
 KINDS: Mapping[str, Kind[Any, Any]] = {kind.name: kind for kind in (PIPELINED, TIMED)}
+
+
+def objective_of(kind: str, given: Workload, text: str | None) -> tuple[str, ...]:
+    """Return the parts of an objective such as ``period,energy`` in their one text.
+
+    Parameters
+    ----------
+    given
+        The problem or instance.
+    text
+        `None`: what the kind minimises by itself.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault.
+    """
+    if text is None:
+        return KINDS[kind].objective
+    return tuple(part.text for part in KINDS[kind].parts(given, text.split(",")))
 
 
 def kind_of(p: Problem) -> Kind[Any, Any]:

@@ -16,27 +16,28 @@ import click
 
 from results.cli_bench import bench
 from results.cli_compare import compare
-from results.cli_experiments import experiments, run_all
+from results.cli_experiments import experiments
+from results.cli_headline import headline
 from results.cli_layers import layers
 from results.cli_pareto import pareto
 from results.failures import (
     BAD_INPUT,
-    INFEASIBLE,
+    EXIT_CODES,
     OPTIMAL,
     REFUSED,
-    STOPPED,
     Refused,
     failures,
     input_errors,
 )
 from results.options import (
+    asked_option,
     costs_option,
     exact,
     fraction_of_gap,
     json_option,
+    kind_option,
     latency_caps,
     limits_options,
-    objective_option,
     time_limit_option,
     writable,
 )
@@ -48,13 +49,6 @@ if TYPE_CHECKING:
     from instances.schema import Instance
 
 ABORTED = 130
-EXIT_CODES = {
-    "optimal": OPTIMAL,
-    "infeasible": INFEASIBLE,
-    "feasible": STOPPED,
-    "unknown": STOPPED,
-    "failed": STOPPED,
-}
 
 
 def _load(scenario: str) -> Instance:
@@ -66,7 +60,7 @@ def _load(scenario: str) -> Instance:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chipsched", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Provably optimal pipelined schedules of DNN models on packages of chiplets.
+    """Provably optimal schedules of DNN models on packages of chiplets.
 
     A SCENARIO is a packaged name (headline, headline-contiguous, sc1-2x2, dram-05;
     a wrong one lists all) or a file. Exit codes: 0 proven optimal, 1 bad usage or
@@ -82,14 +76,17 @@ def cli() -> None:
     default="cpsat",
     show_default=True,
 )
-@objective_option
+@asked_option
+@kind_option
 @time_limit_option("Per engine; 0 for none.")
 @click.option(
     "--gap", callback=fraction_of_gap, default="0", help="Stop there, as 0.01 or 1%."
 )
 @limits_options
 @click.option("--period-cap", type=click.IntRange(min=1), metavar="TICKS")
-@click.option("--energy-cap", callback=exact, metavar="PJ", help="Per round.")
+@click.option(
+    "--energy-cap", callback=exact, metavar="PJ", help="Per round; timed: of all."
+)
 @click.option(
     "--latency-cap",
     callback=latency_caps,
@@ -113,7 +110,8 @@ def cli() -> None:
 def solve(
     scenario: str,
     engine: str,
-    objective: tuple[str, ...],
+    asked: str | None,
+    kind: str | None,
     time_limit: float,
     gap: Fraction,
     workers: int,
@@ -126,8 +124,9 @@ def solve(
     as_json: bool,
     out: Path | None,
 ) -> int:
-    """Solve SCENARIO: the least period, or another objective."""
+    """Solve SCENARIO: the least period or makespan, or another objective."""
     from formulation.certificate import write_certificate
+    from formulation.kinds import objective_of
     from formulation.outcome import Limits
     from results.interrupt import in_background, stop_on_interrupt
     from results.progress import reporting
@@ -139,7 +138,9 @@ def solve(
             period_ticks=period_cap,
             energy_pj=energy_cap,
             latency_ticks=latency_cap,
+            kind=kind,
         )
+        objective = objective_of(instance.options.kind, instance, asked)
     with failures(), stop_on_interrupt() as stop, reporting() as report:
         limits = Limits(
             seconds=time_limit or None, workers=workers, seed=seed, gap=gap, stop=stop
@@ -277,85 +278,10 @@ def show(source: str, costs: Path | None) -> int:
     return OPTIMAL
 
 
-@cli.command()
-@click.option(
-    "--scenario",
-    default="headline-contiguous",
-    show_default=True,
-    help="Workload and package that the rows are variants of.",
-)
-@objective_option
-@time_limit_option("Of CP-SAT, each row; 0 for none.")
-@click.option(
-    "--milp-limit",
-    type=click.FloatRange(min=0),
-    default=15.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Of HiGHS, each row; 0 leaves it out.",
-)
-@limits_options
-@json_option
-@click.option(
-    "--out",
-    callback=writable,
-    metavar="FILE",
-    help="One JSON line a row; rows that it holds already are not run again.",
-)
-def headline(
-    scenario: str,
-    objective: tuple[str, ...],
-    time_limit: float,
-    milp_limit: float,
-    workers: int,
-    seed: int,
-    as_json: bool,
-    out: Path | None,
-) -> int:
-    """GPT-2 + ResNet-50: every 2x2 mix of dataflows against one large die."""
-    from results.experiments.files import Kept
-    from results.experiments.point import Point
-    from results.headline import variants
-    from results.interrupt import stop_on_interrupt
-    from results.tables import headline as table
-
-    seconds = (time_limit or None, *((milp_limit,) if milp_limit else ()))
-    with input_errors(), stop_on_interrupt() as stop:
-        points = [
-            Point(
-                study="headline",
-                variant=row.label,
-                instance=row.instance,
-                method="cpsat+milp" if milp_limit else "cpsat",
-                objective=objective,
-                seconds=seconds,
-                seed=seed,
-                workers=workers,
-                about=row.about,
-            )
-            for row in variants(scenario)
-        ]
-        lines = run_all(points, Kept(out), stop=stop)
-    if not lines:
-        return STOPPED
-    if as_json:
-        import json
-
-        answer = {"rows": table.with_gains(lines), "paper": table.PAPER}
-        click.echo(json.dumps(answer, indent=1))
-    else:
-        from results.text import screen_width
-
-        click.echo(table.as_text(lines, screen_width()))
-    codes = {EXIT_CODES[line["status"]] for line in lines} | (
-        {STOPPED} if stop.is_set() else set()
-    )
-    return max(codes, default=STOPPED)
-
-
 cli.add_command(bench)
 cli.add_command(experiments)
 cli.add_command(compare)
+cli.add_command(headline)
 cli.add_command(layers)
 cli.add_command(pareto)
 

@@ -93,12 +93,12 @@ def compare(
     from results.interrupt import in_background, stop_on_interrupt
     from results.progress import reporting
     from results.rivals import Asked, compared
-    from results.run import prepare
+    from results.run import pipelined, prepare
     from results.schedules import read_schedules
 
     names = heuristics or (() if schedules else tuple(HEURISTICS))
     with input_errors():
-        prepared = prepare(load_instance(scenario), costs)
+        prepared = prepare(pipelined(load_instance(scenario)), costs)
         given = read_schedules(schedules, prepared.problem)
         for name in names:
             load_heuristic(name)

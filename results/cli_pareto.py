@@ -69,10 +69,10 @@ def pareto(
     from results.evidence import FRONT
     from results.interrupt import in_background, stop_on_interrupt
     from results.progress import reporting
-    from results.run import prepare
+    from results.run import pipelined, prepare
 
     with failures(), stop_on_interrupt() as stop, reporting() as report:
-        prepared = prepare(load_instance(scenario))
+        prepared = prepare(pipelined(load_instance(scenario)))
         problem = prepared.problem
         kept = InMemory()
         steps = (

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from costmodel import energy
 from costmodel.scaling import at_technology
-from formulation.pipelined.semantics import energy_parts, facts_of
+from formulation.kinds import kind_of
 from results.text import columns, percent, with_unit
 
 if TYPE_CHECKING:
     from costmodel.table import CostTable
-    from formulation.pipelined.schedule import Schedule
-    from formulation.pipelined.semantics import Evaluation
+    from formulation.decisions import Decisions
+    from formulation.kinds import Judged
     from formulation.problem import Problem
     from instances.schema import Instance
 
@@ -32,15 +32,16 @@ LABELS = {
 
 
 def chiplets_pj(
-    instance: Instance, table: CostTable, problem: Problem, schedule: Schedule
+    instance: Instance, table: CostTable, problem: Problem, schedule: Decisions
 ) -> list[dict[str, Fraction]]:
-    """Return the energy of a round on every chiplet by parts, in pJ.
+    """Return the energy of all rounds on every chiplet by parts, in pJ.
 
     ``chiplet`` is what the table gives undivided: the energy of modes that their
     own MACs and accesses do not explain to the quantum.
     """
     quantum_pj = Fraction(problem.energy_quantum_fj, 1000)
     every = [dict.fromkeys(LABELS, Fraction(0)) for _ in problem.chiplets]
+    rounds = kind_of(problem).rounds(problem)
     kinds = {n: at_technology(k) for n, k in instance.package.types.items()}
     for t, task in enumerate(problem.tasks):
         model = instance.models[task.model]
@@ -54,7 +55,9 @@ def chiplets_pj(
         if not 0 <= stated - sum(found.values()) < quantum_pj:
             found = {"chiplet": stated}
         for name, amount in found.items():
-            every[schedule.chiplet[t]][name] += amount * model.mini_batches
+            every[schedule.chiplet[t]][name] += (
+                amount * model.mini_batches * rounds[task.model]
+            )
     return every
 
 
@@ -62,10 +65,10 @@ def breakdown_pj(
     instance: Instance,
     table: CostTable,
     problem: Problem,
-    schedule: Schedule,
-    worth: Evaluation,
+    schedule: Decisions,
+    worth: Judged,
 ) -> dict[str, Fraction]:
-    """Return the energy of a round by parts, in pJ; the sum is that of the schedule.
+    """Return the energy of all rounds by parts, in pJ; the sum is the schedule's.
 
     Those of `chiplets_pj`, and what the package takes. ``rounding`` is what whole
     quanta add.
@@ -73,12 +76,12 @@ def breakdown_pj(
     quantum_pj = Fraction(problem.energy_quantum_fj, 1000)
     every = chiplets_pj(instance, table, problem, schedule)
     parts = {name: sum((c[name] for c in every), Fraction(0)) for name in LABELS}
-    units = energy_parts(
-        problem, schedule, facts_of(problem, schedule), worth.period_ticks
-    )
+    kind = kind_of(problem)
+    units = kind.units(problem, schedule, worth)
     for name in ("nop", "dram", "static"):
         parts[name] = units[name] * quantum_pj / problem.energy_den
-    parts["rounding"] = worth.energy_quanta * quantum_pj - sum(parts.values())
+    total = kind.facts(problem, worth)["energy_quanta"] * quantum_pj
+    parts["rounding"] = total - sum(parts.values())
     return parts
 
 

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 # Exit codes of the command.
 OPTIMAL, BAD_INPUT, INFEASIBLE, STOPPED, REFUSED = 0, 1, 2, 3, 4
+EXIT_CODES = {
+    "optimal": OPTIMAL,
+    "infeasible": INFEASIBLE,
+    "feasible": STOPPED,
+    "unknown": STOPPED,
+    "failed": STOPPED,
+}
 
 
 class Refused(click.ClickException):
@@ -27,8 +34,8 @@ def input_errors() -> Iterator[None]:
     Raises
     ------
     click.ClickException
-        Instead of the errors of files, instances, tables, certificates, schedules and
-        heuristics.
+        Instead of the errors of files, instances, tables, certificates, schedules,
+        heuristics and kinds.
     """
     from costmodel.table import TableError
     from formulation.certificate import CertificateError
@@ -36,6 +43,7 @@ def input_errors() -> Iterator[None]:
     from formulation.decisions import ScheduleError
     from formulation.objective import ObjectiveError
     from formulation.pipelined.heuristics.custom import HeuristicError
+    from formulation.rules import KindError
     from instances.faults import InstanceError
     from results.experiments.point import GridError
     from results.record import RecordError
@@ -52,6 +60,7 @@ def input_errors() -> Iterator[None]:
         ObjectiveError,
         ScheduleError,
         HeuristicError,
+        KindError,
     ) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

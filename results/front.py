@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from formulation.certificate import dumps, energy_text, version_of
 from formulation.pareto import Step
 from results.record import RecordError
-from results.summary import seconds_of
-from results.text import columns, entry, grouped, with_unit
+from results.text import columns, entry, grouped, seconds_of, with_unit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,6 +13,7 @@ from instances.load import load_instance
 from instances.variants import monolithic, with_chiplets, with_package
 from results.compare import package_facts
 from results.experiments.point import Variant
+from results.run import pipelined
 from results.symmetry import mixes, symmetries
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def symmetry_text(base: Instance) -> str:
 
 def variants(scenario: str = SCENARIO) -> list[Variant]:
     """Return all rows: the die, the two pure packages, every mix up to symmetry."""
-    base = load_instance(scenario)
+    base = pipelined(load_instance(scenario))
     facts = {
         "scenario": scenario,
         "symmetry": symmetry_text(base),

@@ -59,6 +59,23 @@ objective_option = click.option(
 )
 
 
+asked_option = click.option(
+    "--objective",
+    "asked",
+    metavar="PARTS",
+    help="Minimised in this order, as period,energy. Parts: period (the default), "
+    "energy, edp, sums such as 2*period+1/3*energy, latency, or latency:2*MODEL:MODEL, "
+    "the largest. Of timed schedules: makespan (the default), energy, edp, "
+    "latency_sum, tardiness_sum, sums; latency, tardiness.",
+)
+
+kind_option = click.option(
+    "--kind",
+    type=click.Choice(["pipelined", "timed"]),
+    help="Kind of schedule, instead of what SCENARIO says.",
+)
+
+
 def time_limit_option(text: str) -> Callable[..., Any]:
     """Return ``--time-limit``, with its own help."""
     return click.option(

@@ -8,12 +8,12 @@ from costmodel.table import CostTable
 from formulation.certificate import dumps
 from formulation.checker import check
 from formulation.compile import compile_problem
-from formulation.pipelined.schedule import from_dict
-from formulation.pipelined.semantics import evaluate
+from formulation.kinds import kind_of
 from instances.load import from_canonical_json
 from results.energy import breakdown_lines, breakdown_pj
 from results.run import prepare
-from results.show import given, loads, overview, stages
+from results.show import given, overview
+from results.views import VIEWS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,15 +31,16 @@ def certificate_text(data: dict[str, Any], width: int) -> tuple[bool, str]:
     problem = compile_problem(instance, table)
     if data["schedule"] is None:
         return True, "\n".join(overview(problem, data, None, width))
-    schedule = from_dict(problem, data["schedule"])
-    worth = evaluate(problem, schedule)
+    kind = kind_of(problem)
+    schedule = kind.from_dict(problem, data["schedule"])
+    worth = kind.evaluate(problem, schedule)
     lines = overview(problem, data, worth, width)
     lines += [
         "",
         *breakdown_lines(breakdown_pj(instance, table, problem, schedule, worth)),
     ]
-    lines += ["", *stages(problem, schedule, width)]
-    lines += ["", *loads(problem, worth, width)]
+    layout = VIEWS[problem.kind].layout
+    lines += ["", *layout(problem, schedule, worth, width)]
     return True, "\n".join(lines)
 
 

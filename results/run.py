@@ -14,6 +14,7 @@ from formulation.checker import Verdict, check
 from formulation.compile import compile_problem
 from formulation.kinds import kind_of
 from formulation.outcome import Outcome
+from formulation.rules import KindError
 from formulation.solve import DisagreementError, solve
 from formulation.starts import AUTO
 from results.energy import breakdown_pj
@@ -87,16 +88,23 @@ def with_caps(
     period_ticks: int | None = None,
     energy_pj: Fraction | None = None,
     latency_ticks: dict[str, int] | None = None,
+    kind: str | None = None,
 ) -> Instance:
-    """Return the instance with other caps; what is `None` stays as it is.
+    """Return the instance with other caps or of another kind; `None`: as it is.
 
     Raises
     ------
     InstanceError
         If a cap is not acceptable or names an unknown model.
+    KindError
+        If a period of timed schedules is capped.
     """
     options = instance.options
+    if kind is not None:
+        options = replace(options, kind=kind)
     if period_ticks is not None:
+        if options.kind == "timed":
+            raise KindError("period cap: timed schedules have no period")
         options = replace(options, period_cap_ticks=period_ticks)
     if energy_pj is not None:
         options = replace(options, energy_cap_pj=energy_pj)
@@ -106,6 +114,20 @@ def with_caps(
     return (
         instance if options is instance.options else replace(instance, options=options)
     )
+
+
+def pipelined(instance: Instance) -> Instance:
+    """Return an instance, for what knows pipelined schedules alone.
+
+    Raises
+    ------
+    KindError
+        If it asks for another kind.
+    """
+    kind = instance.options.kind
+    if kind != "pipelined":
+        raise KindError(f"{instance.name}: got {kind} schedules, expected pipelined")
+    return instance
 
 
 def table_of(
@@ -167,7 +189,7 @@ def finish(prepared: Prepared, outcome: Outcome[Any]) -> Solved:
 def solve_instance(
     instance: Instance,
     *,
-    objective: tuple[str, ...],
+    objective: tuple[str, ...] = (),
     engine: str,
     limits: Limits,
     report: Report | None = None,
@@ -179,7 +201,7 @@ def solve_instance(
     Parameters
     ----------
     objective
-        Quantities in the order in which they are minimised.
+        Quantities in the order in which they are minimised; (): that of the kind.
     engine
         ``cpsat``, ``milp`` or ``both``.
     costs

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from formulation.certificate import CertificateError, loads_json
 from formulation.decisions import ScheduleError
-from formulation.objective import parts_of
-from formulation.pipelined.schedule import from_dict
-from formulation.pipelined.semantics import evaluate
+from formulation.kinds import kind_of
 from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
@@ -65,10 +63,11 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
         if data is None:
             raise ScheduleError(f"{path}: there is no schedule in it")
     try:
-        return from_dict(problem, data)
+        found: Schedule = kind_of(problem).from_dict(problem, data)
     except ScheduleError as error:
         lines = [f"{path}: {line}" for line in str(error).splitlines()]
         raise ScheduleError("\n".join(lines)) from error
+    return found
 
 
 def read_schedules(paths: Iterable[Path], problem: Problem) -> list[Schedule]:
@@ -100,13 +99,15 @@ def judged(
     """Return a schedule with its worth, or with all rules that it breaks."""
     if schedule is None:
         return Rival(name, None, None, None, (), found)
+    kind = kind_of(problem)
     try:
-        worth = evaluate(problem, schedule)
+        worth = kind.evaluate(problem, schedule)
     except UnassignedError as error:
         lines = tuple(str(violation) for violation in error.violations)
         return Rival(name, schedule, None, None, lines, found)
     lines = tuple(str(violation) for violation in worth.violations)
-    value = tuple(part.value(problem, worth) for part in parts_of(objective))
+    parts = kind.parts(problem, objective)
+    value = tuple(kind.value(problem, part, worth) for part in parts)
     return Rival(name, schedule, worth, None if lines else value, lines, found)
 
 

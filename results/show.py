@@ -1,28 +1,25 @@
-"""Solved schedules as text that fits a terminal: summary, stages, loads."""
+"""What was solved as text that fits a terminal, and what there is to solve."""
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from formulation.objective import parse_part
+from formulation.kinds import kind_of
 from formulation.outcome import relative_gap
-from formulation.pipelined.bounds import explain
-from results.summary import binding, seconds_of, throughput
-from results.text import bar, clipped, columns, entry, grouped, percent, with_unit
+from results.text import (
+    clipped,
+    columns,
+    entry,
+    grouped,
+    percent,
+    ticks_text,
+    with_unit,
+)
+from results.views import VIEWS
 
 if TYPE_CHECKING:
-    from formulation.pipelined.schedule import Schedule
-    from formulation.pipelined.semantics import Evaluation
+    from formulation.kinds import Judged
     from formulation.problem import Problem
-
-MOST_LINES = 4
-LABELS = {
-    "average_load_ticks": "average load",
-    "largest_layer_ticks": "largest layer",
-    "dram_total_ticks": "all DRAM bytes",
-    "floor_ticks": "latencies",
-}
 
 
 def claim_text(data: dict[str, Any]) -> str:
@@ -43,31 +40,31 @@ def claim_text(data: dict[str, Any]) -> str:
     }[data["claim"]]
 
 
-def _parts(data: dict[str, Any], width: int) -> list[str]:
+def _parts(problem: Problem, data: dict[str, Any], width: int) -> list[str]:
     recomputed = {dual["quantity"]: dual["bound"] for dual in data["duals"]}
     lines = []
     triples = zip(data["objective"], data["value"], data["bound"], strict=True)
     for quantity, value, bound in triples:
         exact = recomputed.get(quantity)
-        text = _bound_text(quantity, value, bound)
+        (part,) = kind_of(problem).parts(problem, (quantity,))
+        text = _bound_text(part.unit, value, bound)
         if bound is not None and bound == exact:
             text += ", recomputed"
         lines += entry(f"{quantity} ≥", text, width)
         if exact is not None and bound != exact:
-            text = _bound_text(quantity, value, exact)
+            text = _bound_text(part.unit, value, exact)
             lines += entry("recomputed", text, width)
     return lines
 
 
-def _bound_text(quantity: str, value: int | None, bound: int | None) -> str:
+def _bound_text(unit: str, value: int | None, bound: int | None) -> str:
     if bound is None:
         return "no bound proved"
-    unit = parse_part(quantity).unit
     return f"{grouped(bound)} {unit}, gap {percent(relative_gap(value, bound))}"
 
 
 def overview(
-    problem: Problem, data: dict[str, Any], worth: Evaluation | None, width: int
+    problem: Problem, data: dict[str, Any], worth: Judged | None, width: int
 ) -> list[str]:
     """Return the lines that `chipsched solve` prints.
 
@@ -76,21 +73,20 @@ def overview(
     data
         The certificate.
     """
+    view = VIEWS[problem.kind]
     lines = [clipped(problem.name, width), *entry("claim", claim_text(data), width)]
     if data["clashing"]:
         lines += entry("clashing", ", ".join(data["clashing"]), width)
     if worth is not None:
-        lines += _worth(problem, data, worth, width)
-    lines += _parts(data, width)
-    bounds = [
-        f"{LABELS.get(key, key)} {grouped(ticks)}"
-        for key, ticks in explain(problem).items()
-    ]
+        name, ticks = view.length(worth)
+        lines += entry(name, ticks_text(ticks, problem.tick_ps), width)
+        joules = with_unit(float(data["energy_pj"]) * 1e-12, "J")
+        lines += entry("energy", joules + view.per, width)
+        lines += view.worth(problem, worth, width)
+    lines += _parts(problem, data, width)
+    bounds = [f"{name} {grouped(ticks)}" for name, ticks in _bounds(problem)]
     lines += entry("at least", "; ".join(bounds) + " ticks", width)
-    for model in problem.models:
-        if model.max_stage_given:
-            text = f"{model.name} is limited to stages 0 to {model.max_stage}"
-            lines += entry("max stage", text, width)
+    lines += view.asked(problem, width)
     for run in data["runs"]:
         text = f"{run['why_stopped']} after {run['seconds']:.1f} s"
         notes = "; ".join(run["notes"])
@@ -101,77 +97,11 @@ def overview(
     return lines
 
 
-def _worth(
-    problem: Problem, data: dict[str, Any], worth: Evaluation, width: int
-) -> list[str]:
-    def ticks(n: int) -> str:
-        time = with_unit(seconds_of(n, problem.tick_ps), "s")
-        return f"{grouped(n)} ticks = {time}"
-
-    lines = entry("period", ticks(worth.period_ticks), width)
-    joules = with_unit(float(data["energy_pj"]) * 1e-12, "J")
-    lines += entry("energy", f"{joules} per round", width)
-    rates = throughput(problem, worth.period_ticks)
-    for model, latency in zip(problem.models, worth.latency_ticks, strict=True):
-        text = f"{with_unit(rates[model.name], 'samples/s')}, latency {ticks(latency)}"
-        lines += entry(clipped(model.name, 12), text, width)
-    held = [f"{b['rule']} of {b['where']}" for b in binding(worth)]
-    return lines + entry("held up by", "; ".join(held), width)
-
-
-def loads(problem: Problem, worth: Evaluation, width: int) -> list[str]:
-    """Return bars: time of chiplets and resources in percent of T, bytes of L2."""
-    rows = [
-        (f"{need.rule} {need.where}", need.ticks / worth.period_ticks)
-        for need in worth.needs
-        if need.rule != "floor"
-    ]
-    for chiplet, use in zip(problem.chiplets, worth.sram, strict=True):
-        rows.append(
-            (f"sram chiplet {chiplet.name}", use.total_bytes / chiplet.l2_bytes)
-        )
-    longest = max(len(name) for name, _ in rows)
-    named = min(longest, width // 2)
-    room = width - named - 2 - 8
-    return [
-        f"{clipped(name, named):<{named}}  {bar(share, room)} {100 * share:5.1f} %"
-        for name, share in rows
-    ]
-
-
-def _runs_of(names: list[tuple[int, str]]) -> str:
-    """Return ``a … b, c``: runs of consecutive layers by first and last name."""
-    pieces = []
-    for _, group in groupby(enumerate(names), key=lambda pair: pair[1][0] - pair[0]):
-        run = [name for _, (_, name) in group]
-        pieces.append(run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}")
-    return ", ".join(pieces)
-
-
-def stages(problem: Problem, schedule: Schedule, width: int) -> list[str]:
-    """Return, per chiplet, the layers of every model and stage."""
-    lines: list[str] = []
-    for c, chiplet in enumerate(problem.chiplets):
-        here = [t for t in range(len(problem.tasks)) if schedule.chiplet[t] == c]
-        kept = sum(problem.tasks[t].weight_bytes for t in here if schedule.resident[t])
-        title = f"chiplet {chiplet.name}  {chiplet.type}  {len(here)} layers"
-        if kept:
-            title += f", {with_unit(kept, 'B')} of weights resident"
-        lines.append(clipped(title, width))
-        for model in problem.models:
-            for stage in sorted({schedule.stage[t] for t in here if t in model.tasks}):
-                some = [
-                    (t, problem.tasks[t].name)
-                    for t in here
-                    if t in model.tasks and schedule.stage[t] == stage
-                ]
-                label = f"  {model.name} stage {stage} "
-                wrapped = entry(label, _runs_of(some), width, indent=len(label))
-                if len(wrapped) > MOST_LINES:
-                    more = f"{' ' * len(label)}… {len(some)} layers in all"
-                    wrapped = [*wrapped[: MOST_LINES - 1], more]
-                lines += [clipped(line, width) for line in wrapped]
-    return lines
+def _bounds(problem: Problem) -> list[tuple[str, int]]:
+    """Return the bounds that need no search by their names, in ticks."""
+    view = VIEWS[problem.kind]
+    found = view.bounds(problem)
+    return [(view.labels[key], ticks) for key, ticks in found.items()]
 
 
 def given(problem: Problem, width: int) -> list[str]:
@@ -193,7 +123,6 @@ def given(problem: Problem, width: int) -> list[str]:
         speed = with_unit(rate * 1e12 / problem.tick_ps, "B/s")
         rows.append((resource.kind, resource.name, speed))
     lines += [clipped(line, width) for line in columns(rows, frozenset({2}))]
-    bounds = explain(problem).items()
-    lines.append("the period is at least")
-    names = [(f"  {LABELS.get(key, key)}", f"{grouped(n)} ticks") for key, n in bounds]
+    lines.append(VIEWS[problem.kind].at_least)
+    names = [(f"  {name}", f"{grouped(n)} ticks") for name, n in _bounds(problem)]
     return lines + columns(names, frozenset({1}))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
+from fractions import Fraction
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 NARROW, WIDE = 48, 80
 NONE = "–"
+NEARLY = Fraction(999, 1000)  # from there on something is full
 GLUE = "\N{NO-BREAK SPACE}"
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""))
 _LARGE = ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
@@ -40,6 +43,17 @@ def with_unit(value: float | None, unit: str) -> str:
     return f"{value / scale:.4g} {prefix}{unit}"
 
 
+def seconds_of(ticks: int, tick_ps: int) -> float:
+    """Return ticks in seconds."""
+    return ticks * tick_ps / 1e12
+
+
+def ticks_text(ticks: int, tick_ps: int) -> str:
+    """Return ``1 234 ticks = 2.468 µs``."""
+    time = with_unit(seconds_of(ticks, tick_ps), "s")
+    return f"{grouped(ticks)} ticks = {time}"
+
+
 def percent(fraction: float | None, digits: int = 3) -> str:
     """Return a share in percent; exactly ``0 %`` only for 0, – for none."""
     if fraction is None:
@@ -59,6 +73,17 @@ def bar(fraction: float, width: int) -> str:
     if fraction > 0:
         full = max(full, 1)
     return "█" * full + "·" * (width - full)
+
+
+def load_bars(shares: Sequence[tuple[str, float]], width: int) -> list[str]:
+    """Return a bar and percents for every (name, share)."""
+    longest = max(len(name) for name, _ in shares)
+    named = min(longest, width // 2)
+    room = width - named - 2 - 8
+    return [
+        f"{clipped(name, named):<{named}}  {bar(share, room)} {100 * share:5.1f} %"
+        for name, share in shares
+    ]
 
 
 def columns(rows: Sequence[Sequence[str]], right: frozenset[int]) -> list[str]:
@@ -91,7 +116,7 @@ def entry(label: str, text: str, width: int, indent: int = 13) -> list[str]:
     lines = textwrap.wrap(
         glued,
         width,
-        initial_indent=label.ljust(indent),
+        initial_indent=label.ljust(indent) if len(label) < indent else f"{label} ",
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
@@ -102,6 +127,15 @@ def entry(label: str, text: str, width: int, indent: int = 13) -> list[str]:
 def clipped(text: str, width: int) -> str:
     """Return at most `width` columns of a text, with … where it was cut."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def layers_text(names: list[tuple[int, str]]) -> str:
+    """Return ``a … b, c``: runs of consecutive layers by first and last name."""
+    pieces = []
+    for _, group in groupby(enumerate(names), key=lambda pair: pair[1][0] - pair[0]):
+        run = [name for _, (_, name) in group]
+        pieces.append(run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}")
+    return ", ".join(pieces)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,8 +13,8 @@ from results.figures.style import (
     legend_above,
     looks,
 )
-from results.summary import seconds_of
 from results.tables.front import best_line, heuristic_points
+from results.text import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

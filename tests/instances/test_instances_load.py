@@ -228,6 +228,7 @@ def test_packaged_packages(name):
 def test_names_of_packaged_data():
     assert scenarios() == [
         *("headline", "headline-contiguous", "headline-monolithic"),
+        "headline-timed",
         *(f"sc{number}-{size}" for number in range(1, 6) for size in ("2x2", "3x3")),
     ]
     assert packages() == [

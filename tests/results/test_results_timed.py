@@ -1,0 +1,246 @@
+"""Timed schedules from outside: solve, check, show, JSON, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from instances.load import to_canonical_json
+from results.cli import main
+from results.view_timed import covered
+from tests.formulation.timed_cases import instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = [sys.executable, "-m", "results.cli"]
+ROUNDS = {
+    "rounds": {"m": 2},
+    "release_ticks": {"m": [0, 1]},
+    "due_ticks": {"m": 7},
+}
+ORDER = ("--objective", "makespan,latency_sum", "--workers", 1)
+
+
+@pytest.fixture
+def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run the command here; return exit code, stdout and stderr."""
+
+    def call(*args: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
+
+    return call
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """Two rounds: a streams 16 bytes in 4 ticks, b runs 2; then again.
+
+    With weights that are fetched once it is 2, 3 + 2, 3 + 2: as long, but the first
+    round ends at 7. Round 1 cannot be first: it would end at 7, too.
+    """
+    path = tmp_path / "tiny.json"
+    options = {"kind": "timed", "timed": ROUNDS}
+    path.write_text(to_canonical_json(instance(options=options)))
+    return path
+
+
+def test_solve_check_and_show(chipsched: Any, scenario: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    code, text, _ = chipsched("solve", scenario, "--out", out, *ORDER)
+    assert code == 0
+    assert "makespan     12 ticks = 12 ns" in text
+    assert "latency 11 ticks = 11 ns at most, 8 on average of 2 rounds, 4" in text
+    assert "energy       24 pJ\n" in text
+    assert "critical path 6" in text
+    code, text, _ = chipsched("check", out, "--against", scenario)
+    assert code == 0
+    assert "it has a makespan of 12 ticks and takes 24 pJ" in text
+    code, text, _ = chipsched("show", out)
+    assert code == 0
+    lines = text.splitlines()
+    assert "chiplet 0  k  4 runs" in lines
+    assert f"  {'A' * 76}" in lines
+    assert "  0  –   6  m, round 0: a … b" in lines
+    assert "  6  –  12  m, round 1: a … b" in lines
+    assert "chiplet 1  k  0 runs" in lines
+    shares = {line[:28].strip(): line[-7:].strip() for line in lines[-11:]}
+    # a's streams hold the port for 8 ticks, b's the other one for 2 times 2.
+    assert shares["port into chiplet 0"] == "66.7 %"
+    assert shares["port out of chiplet 0"] == "33.3 %"
+    assert shares["dram interface 0 at router 0"] == "100.0 %"
+    assert shares["sram chiplet 0"] == "63.6 %"  # 10 + 4 of 22 bytes
+
+
+def test_json(chipsched: Any, scenario: Path) -> None:
+    args = ("--objective", "makespan,latency_sum.m,energy", "--workers", 1, "--json")
+    code, text, _ = chipsched("solve", scenario, *args)
+    assert code == 0
+    answer = json.loads(text)
+    assert answer["kind"] == "timed"
+    assert answer["claim"] == "optimal-1"
+    assert answer["objective"] == "makespan,latency_sum.m,energy"
+    assert [part["value"] for part in answer["parts"]] == [12, 17, 24]
+    assert [part["recomputed_bound"] for part in answer["parts"]] == [8, 10, 24]
+    assert answer["makespan_ticks"] == 12
+    assert answer["latency_ticks"] == {"m": [6, 11]}
+    assert answer["tardiness_ticks"] == {"m": [0, 4]}
+    assert answer["energy_pj"] == 24
+    assert answer["explain"]["bounds"]["dram_total_ticks"] == 8
+    assert {row["where"] for row in answer["explain"]["binding"]} == {
+        "chiplet 0",
+        "dram interface 0 at router 0",
+    }
+    assert "period_ticks" not in answer
+    assert len(answer["schedule"]["runs"]["m/a"]) == 2
+
+
+def test_the_same_scenario_as_another_kind(chipsched: Any, scenario: Path) -> None:
+    args = ("--workers", 1, "--json")
+    code, text, _ = chipsched("solve", scenario, *args, "--kind", "pipelined")
+    assert code == 0
+    answer = json.loads(text)
+    assert (answer["kind"], answer["objective"]) == ("pipelined", "period")
+
+
+def test_infeasible(chipsched: Any, tmp_path: Path) -> None:
+    path, out = tmp_path / "tiny.json", tmp_path / "c.json"
+    options = {"kind": "timed", "timed": {"caps": {"makespan": 5}}}
+    path.write_text(to_canonical_json(instance(options=options)))
+    code, text, _ = chipsched("solve", path, "--workers", 1, "--out", out)
+    assert code == 2
+    assert "caps         makespan at most 5" in text
+    assert "clashing" in text
+    assert chipsched("check", out)[0] == 0
+    assert chipsched("show", out)[0] == 0
+
+
+def test_a_schedule_to_start_from(
+    chipsched: Any, scenario: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "c.json"
+    chipsched("solve", scenario, "--workers", 1, "--out", out)
+    code, text, _ = chipsched("solve", scenario, "--start", out, "--workers", 1)
+    assert code == 0
+    assert "starts from" in text
+    data = json.loads(out.read_text())
+    data["schedule"]["runs"]["m/a"].pop()
+    out.write_text(json.dumps(data["schedule"]))
+    code, _, err = chipsched("solve", scenario, "--start", out)
+    assert code == 1
+    assert "expected a list of 2, one a round" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--objective", "period"), "'period' is none of makespan"),
+        (("--objective", "latency:n"), "no model 'n'"),
+        (("--objective", "makespan,makespan"), "makespan twice"),
+        (("--engine", "cpsat", "--period-cap", "3"), "have no period"),
+        (("--kind", "windy"), "'windy'"),
+        (("--start", "annealing"), "expected a schedule file"),
+    ],
+)
+def test_what_is_not_of_the_kind_is_refused(
+    chipsched: Any, scenario: Path, args: tuple[str, ...], said: str
+) -> None:
+    code, out, err = chipsched("solve", scenario, *args)
+    assert (code, out) == (1, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_fluid_has_no_engine(chipsched: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.json"
+    options = {"kind": "timed", "timed": {"contention": "fluid"}}
+    path.write_text(to_canonical_json(instance(options=options)))
+    code, _, err = chipsched("solve", path)
+    assert code == 1
+    assert "fluid" in err
+
+
+@pytest.mark.parametrize("command", ["pareto", "compare", "headline --scenario"])
+def test_commands_of_pipelined_schedules_refuse_it(
+    chipsched: Any, scenario: Path, command: str
+) -> None:
+    code, out, err = chipsched(*command.split(), scenario)
+    assert (code, out) == (1, "")
+    assert "got timed schedules, expected pipelined" in err
+
+
+def test_a_forged_certificate_is_refused(
+    chipsched: Any, scenario: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "c.json"
+    chipsched("solve", scenario, "--workers", 1, "--out", out)
+    data = json.loads(out.read_text())
+    data["schedule"]["runs"]["m/b"][0]["start"] -= 1
+    out.write_text(json.dumps(data))
+    code, text, _ = chipsched("check", out)
+    assert code == 4
+    assert "no-overlap: chiplet 0" in text
+    code, text, _ = chipsched("show", out)
+    assert code == 4
+    assert text.startswith("refused")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_text_keeps_to_the_terminal(
+    chipsched: Any,
+    scenario: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = tmp_path / "c.json"
+    texts = [
+        chipsched("solve", scenario, "--out", out)[1].replace(str(out), ""),
+        chipsched("show", out)[1],
+        chipsched("show", scenario)[1],
+    ]
+    for text in texts:
+        longest = max(len(line) for line in text.splitlines())
+        assert longest <= max(48, min(80, columns))
+
+
+def test_covered_ticks() -> None:
+    assert covered([(4, 9), (0, 2), (5, 6), (8, 10), (10, 10)]) == 8
+
+
+def test_ctrl_c_keeps_the_best_schedule(chipsched: Any, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    args = ["solve", "headline-timed", "--time-limit", "0", "--json", "--out", str(out)]
+    with subprocess.Popen(
+        [*COMMAND, *args],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        watchdog = threading.Timer(90, process.kill)
+        watchdog.start()
+        assert process.stderr is not None
+        assert any("best 2 " in line for line in process.stderr)
+        watchdog.cancel()
+        process.send_signal(signal.SIGINT)
+        text, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    answer = json.loads(text)
+    assert (answer["status"], answer["claim"]) == ("feasible", "bounded")
+    assert answer["why_stopped"] == "interrupted"
+    assert chipsched("check", out)[0] == 0
