@@ -32,6 +32,7 @@ from results.failures import (
 from results.options import (
     asked_option,
     costs_option,
+    drawable,
     exact,
     fraction_of_gap,
     json_option,
@@ -255,10 +256,17 @@ def cost(scenario: str, costs: Path | None, as_json: bool, as_csv: bool) -> int:
 @cli.command()
 @click.argument("source", metavar="CERTIFICATE_OR_SCENARIO")
 @costs_option
-def show(source: str, costs: Path | None) -> int:
-    """Show a schedule: stages, loads, what holds the period up."""
+@click.option(
+    "--figure",
+    callback=drawable,
+    metavar="FILE",
+    help="Of a timed schedule, who does what when: PDF, PNG or SVG; matplotlib.",
+)
+def show(source: str, costs: Path | None, figure: Path | None) -> int:
+    """Show a schedule: stages or time lines, loads, what holds it up."""
     from formulation.certificate import CertificateError, read_certificate
-    from results.replay import certificate_text, scenario_text
+    from results.evidence import RefusedError
+    from results.replay import certificate_text, draw, replayed, scenario_text
     from results.text import screen_width
 
     path = Path(source)
@@ -270,9 +278,18 @@ def show(source: str, costs: Path | None) -> int:
         if data is not None:
             if costs is not None:
                 raise click.UsageError("a certificate has its own costs")
-            accepted, text = certificate_text(data, screen_width())
-            click.echo(text)
-            return OPTIMAL if accepted else REFUSED
+            try:
+                made = replayed(data)
+            except RefusedError as error:
+                click.echo(f"refused\n{error}")
+                return REFUSED
+            if figure is not None:
+                with input_errors():
+                    draw(made, figure)
+            click.echo(certificate_text(made, screen_width()))
+            return OPTIMAL
+    if figure is not None:
+        raise click.UsageError("--figure goes with a certificate")
     with input_errors():
         click.echo(scenario_text(_load(source), costs, screen_width()))
     return OPTIMAL

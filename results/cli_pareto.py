@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from results.failures import INFEASIBLE, OPTIMAL, STOPPED, failures
-from results.options import json_option, limits_options, time_limit_option, writable
+from results.options import (
+    drawable,
+    json_option,
+    limits_options,
+    time_limit_option,
+    writable,
+)
 
-
-def _figure(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Refuse a figure that could not be drawn, before anything is computed."""
-    path = writable(ctx, param, value)
-    if path is None:
-        return None
-    from results.figures.style import FORMATS, FigureError, library
-
-    if Path(path).suffix.lower() not in FORMATS:
-        text = f"{value} ends in none of {', '.join(FORMATS)}"
-        raise click.BadParameter(text, ctx, param)
-    try:
-        library()
-    except FigureError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
-    return path
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
@@ -47,7 +38,7 @@ def _figure(ctx: click.Context, param: click.Parameter, value: str | None) -> An
 )
 @click.option("--csv", "csv_file", callback=writable, metavar="FILE", help="Points.")
 @click.option(
-    "--figure", callback=_figure, metavar="FILE", help="PDF, PNG or SVG; matplotlib."
+    "--figure", callback=drawable, metavar="FILE", help="PDF, PNG or SVG; matplotlib."
 )
 def pareto(
     scenario: str,

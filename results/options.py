@@ -38,6 +38,23 @@ def writable(ctx: click.Context, param: click.Parameter, value: str | None) -> A
     return path
 
 
+def drawable(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Refuse a figure that could not be drawn, before anything is computed."""
+    path = writable(ctx, param, value)
+    if path is None:
+        return None
+    from results.figures.style import FORMATS, FigureError, library
+
+    if path.suffix.lower() not in FORMATS:
+        text = f"{value} ends in none of {', '.join(FORMATS)}"
+        raise click.BadParameter(text, ctx, param)
+    try:
+        library()
+    except FigureError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    return path
+
+
 def objective_parts(ctx: click.Context, param: click.Parameter, value: str) -> Any:
     """Return the parts of an objective in their one text."""
     from formulation.objective import ObjectiveError, parse_objective

@@ -36,11 +36,17 @@ def with_unit(value: float | None, unit: str) -> str:
         return NONE
     if value == 0:
         return f"0 {unit}"
-    scale, prefix = _PREFIXES[0]
+    scale, prefix = scale_of(value)
+    return f"{value / scale:.4g} {prefix}{unit}"
+
+
+def scale_of(value: float) -> tuple[float, str]:
+    """Return the SI prefix of a number: (what it stands for, its letter)."""
+    found = _PREFIXES[0]
     for step, name in (*_PREFIXES, *_LARGE):
         if abs(value) >= step:
-            scale, prefix = step, name
-    return f"{value / scale:.4g} {prefix}{unit}"
+            found = step, name
+    return found
 
 
 def seconds_of(ticks: int, tick_ps: int) -> float:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from results import view_pipelined, view_timed
+from results.figures import gantt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from formulation.problem import Problem
+    from results.figures.style import Drawing
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -38,6 +40,8 @@ class View(Generic[S, E]):
         Lines on who does what, and how full things are.
     entries
         Entries of the JSON of a solve; without a schedule all are `None`.
+    picture
+        A figure of a schedule; `None`: there is none.
     binding
         The chiplets and resources that are full.
     """
@@ -52,6 +56,7 @@ class View(Generic[S, E]):
     layout: Callable[[Problem, S, E, int], list[str]]
     entries: Callable[[Problem, E | None], dict[str, Any]]
     binding: Callable[[Problem, S, E], list[dict[str, Any]]]
+    picture: Callable[[Problem, S, E], Drawing] | None = None
 
 
 VIEWS: Mapping[str, View[Any, Any]] = {
@@ -78,5 +83,6 @@ VIEWS: Mapping[str, View[Any, Any]] = {
         layout=view_timed.layout,
         entries=view_timed.entries,
         binding=view_timed.binding,
+        picture=gantt.drawing,
     ),
 }

@@ -28,6 +28,8 @@ class Movement:
     ----------
     name
         For people: ``stream of m/l, round 0``.
+    model
+        The model that it is of.
     span
         From when to when it moves.
     ticks
@@ -39,6 +41,7 @@ class Movement:
     """
 
     name: str
+    model: int
     span: Span
     ticks: int
     units: dict[int, int]
@@ -96,10 +99,12 @@ def ticks_alone(p: Problem, units: dict[int, int]) -> int:
     return max((p.resources[r].bandwidth.ticks(n) for r, n in units.items()), default=0)
 
 
-def _at_once(p: Problem, name: str, span: Span, units: dict[int, int]) -> Movement:
+def _at_once(
+    p: Problem, name: str, model: int, span: Span, units: dict[int, int]
+) -> Movement:
     """Return a movement that holds all its resources from start to end."""
     holds = tuple((r, span) for r, n in units.items() if n > 0)
-    return Movement(name, span, ticks_alone(p, units), units, holds)
+    return Movement(name, model, span, ticks_alone(p, units), units, holds)
 
 
 def way(p: Problem, here: int, there: int) -> list[int]:
@@ -135,7 +140,7 @@ def passes(
 
 
 def _sent(
-    p: Problem, name: str, move: Sent, units: dict[int, int], here: int
+    p: Problem, name: str, model: int, move: Sent, units: dict[int, int], here: int
 ) -> Movement:
     """Return a transfer."""
     held = passes(p, here, move.to, units)
@@ -144,7 +149,7 @@ def _sent(
     holds = tuple((r, (start + a, start + b)) for r, (a, b) in held.items())
     if not p.timing.store_and_forward:
         holds = tuple((r, move.span) for r in held)
-    return Movement(name, move.span, longest, units, holds)
+    return Movement(name, model, move.span, longest, units, holds)
 
 
 def movements(p: Problem, s: Schedule, traffic: Traffic) -> Iterator[Movement]:
@@ -153,11 +158,13 @@ def movements(p: Problem, s: Schedule, traffic: Traffic) -> Iterator[Movement]:
         for k, span in enumerate(spans):
             if span is not None:
                 name = f"stream of {p.full_name(t)}, round {k}"
-                yield _at_once(p, name, span, traffic.streams[t].units)
+                units = traffic.streams[t].units
+                yield _at_once(p, name, p.tasks[t].model, span, units)
     for t, own in enumerate(traffic.loads):
         span = s.loads[t]
         if own is not None and span is not None:
-            yield _at_once(p, f"load of {p.full_name(t)}", span, own.units)
+            name = f"load of {p.full_name(t)}"
+            yield _at_once(p, name, p.tasks[t].model, span, own.units)
     for u, tensor in enumerate(p.tensors):
         if tensor.producer is None:
             continue
@@ -166,7 +173,7 @@ def movements(p: Problem, s: Schedule, traffic: Traffic) -> Iterator[Movement]:
                 where = ", ".join(str(d) for d in to)
                 name = f"transfer of {p.tensor_name(u)} to {where}, round {k}"
                 here = s.chiplet[tensor.producer]
-                yield _sent(p, name, move, sent.units, here)
+                yield _sent(p, name, tensor.model, move, sent.units, here)
 
 
 def run_spans(p: Problem, s: Schedule, t: int) -> tuple[Span, ...]:

@@ -15,11 +15,17 @@ import pytest
 
 from instances.load import to_canonical_json
 from results.cli import main
+from results.figures import gantt
+from results.figures.style import FORMATS, rendered
 from results.view_timed import covered
-from tests.formulation.timed_cases import instance
+from tests.formulation.timed_cases import instance, judged, problem, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from formulation.problem import Problem
+    from formulation.timed.schedule import Schedule
+    from formulation.timed.semantics import Evaluation
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-m", "results.cli"]
@@ -215,6 +221,69 @@ def test_text_keeps_to_the_terminal(
     for text in texts:
         longest = max(len(line) for line in text.splitlines())
         assert longest <= max(48, min(80, columns))
+
+
+# The picture. `timed_cases.SCHEDULE`: load 0–2, a 2–5 with its stream 2–4, u 5–9 over
+# the ports and link 0->1, b 11–15 with its stream over link 1->0.
+
+
+@pytest.fixture
+def made() -> tuple[Problem, Schedule, Evaluation]:
+    p = problem({}, options={"kind": "timed"})
+    return p, schedule(p), judged(p)
+
+
+def test_bars_are_runs_and_movements(made: Any) -> None:
+    p, s, found = made
+    assert gantt.chiplet_rows(p, s, found) == {
+        "chiplet 0": [((2, 5), 0)],
+        "chiplet 1": [((11, 15), 0)],
+    }
+    assert gantt.resource_rows(p, found) == {
+        "DRAM interface 0": [((0, 2), 0), ((2, 4), 0), ((11, 15), 0)],
+        "link 0->1": [((5, 9), 0)],
+        "link 1->0": [((11, 15), 0)],
+        "port into chiplet 0": [((0, 2), 0), ((2, 4), 0)],
+        "port out of chiplet 0": [((5, 9), 0)],
+        "port into chiplet 1": [((5, 9), 0)],
+        "port out of chiplet 1": [((11, 15), 0)],
+    }
+
+
+def test_curves_are_what_l2_holds(made: Any) -> None:
+    """On 0: 8 of weights from 0 on; ws 10 and u 4 in 2–5; u until 9. On 1: u, ws 6."""
+    p, _, found = made
+    ticks, shares = gantt.l2_curves(p, found)["L2 of chiplet 0"]
+    assert ticks == [0, 0, 2, 5, 9, 15, 15]
+    assert [round(22 * x / 100) for x in shares] == [0, 8, 22, 12, 8, 0, 0]
+    ticks, shares = gantt.l2_curves(p, found)["L2 of chiplet 1"]
+    assert ticks == [0, 5, 11, 15, 15]
+    assert [round(22 * x / 100) for x in shares] == [0, 4, 10, 0, 0]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_equal_schedules_give_equal_figures(made: Any, kind: str) -> None:
+    drawn = [rendered(gantt.drawing(*made), kind) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) > 5000
+
+
+def test_show_draws_a_figure(chipsched: Any, scenario: Path, tmp_path: Path) -> None:
+    out, figure = tmp_path / "c.json", tmp_path / "f.svg"
+    chipsched("solve", scenario, "--workers", 1, "--out", out)
+    code, text, _ = chipsched("show", out, "--figure", figure)
+    assert code == 0
+    assert "makespan" in text
+    assert b"<svg" in figure.read_bytes()
+    args = ("--workers", 1, "--kind", "pipelined", "--out", out)
+    chipsched("solve", scenario, *args)
+    code, text, err = chipsched("show", out, "--figure", tmp_path / "g.svg")
+    assert (code, text) == (1, "")
+    assert "pipelined schedules have none" in err
+    code, text, err = chipsched("show", scenario, "--figure", tmp_path / "g.svg")
+    assert (code, text) == (1, "")
+    assert "goes with a certificate" in err
+    assert not (tmp_path / "g.svg").exists()
 
 
 def test_covered_ticks() -> None:
