@@ -153,6 +153,7 @@ def test_a_rule_stands_everywhere(label: str) -> None:
 def test_a_rule_of_timed_schedules_is_stated(label: str) -> None:
     statement = (ROOT / "formulation" / "MODEL.md").read_text(encoding="utf-8")
     assert f"`{label}`" in statement.split("## 6. Timed schedules")[1]
+    assert (ROOT / "tests" / "tiny" / "timed" / f"{label}.yaml").exists()
 
 
 def test_engines_have_no_rules_of_their_own() -> None:
