@@ -221,7 +221,7 @@ def test_a_poor_start_does_not_end_the_search_for_ways(
 
     monkeypatch.setattr(cpsat_cuts, "_first_ways", lambda *_: (11, [one] * 5))
     monkeypatch.setattr(cpsat_cuts, "_way", third_time_lucky)
-    search = Search(p, Target("period"), Limits(), None, frozenset())
+    search = Search(p, Limits(), None, frozenset(), Target("period"))
     search.value = 99  # of a poor start
     cpsat_cuts.by_cuts(search, frozenset(STRENGTHENINGS))
     assert len(asked) == 3

@@ -21,6 +21,7 @@ from formulation.timed.semantics import RULES, evaluate
 from instances.load import load_instance
 from tests import oracle_timed as oracle
 from tests.support import LIMITS, NONE, problem_of
+from tests.test_tiny_flips import another_row, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,18 +63,6 @@ def timed(**changes: object) -> Callable[[Instance], Instance]:
     def change(i: Instance) -> Instance:
         options = replace(i.options.timed, **changes)
         return replace(i, options=replace(i.options, timed=options))
-
-    return change
-
-
-def option(**changes: object) -> Callable[[Instance], Instance]:
-    return lambda i: replace(i, options=replace(i.options, **changes))
-
-
-def another_row(row: dict[str, object]) -> Callable[[Instance], Instance]:
-    def change(i: Instance) -> Instance:
-        assert i.costs is not None
-        return replace(i, costs=(*i.costs, replace(i.costs[0], **row)))
 
     return change
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from formulation.dual import recompute
-from formulation.engines.cpsat import CpsatRun, EngineError, run
+from formulation.engines.cpsat import CpsatRun, run
 from formulation.engines.lp import multipliers
-from formulation.outcome import Answer
 from formulation.pipelined.cpsat_build import (
     STRENGTHENINGS,
     add_hint,
@@ -27,10 +26,9 @@ from formulation.pipelined.cpsat_search import (
 )
 from formulation.pipelined.peaks import peak_bounds
 from formulation.pipelined.relaxation import MOST_SENDERS, relaxation
-from formulation.pipelined.semantics import evaluate
 
 if TYPE_CHECKING:
-    from formulation.outcome import Limits, Report, Target
+    from formulation.outcome import Answer, Limits, Report, Target
     from formulation.pipelined.cpsat_vars import Cpsat
     from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
@@ -84,28 +82,13 @@ def minimise(
         If CP-SAT returns what the semantics refuse, refuses the model, or proves
         infeasible what has a valid schedule.
     """
-    search = Search(p, target, limits, report, without)
+    search = Search(p, limits, report, without, target)
     if hint is not None:
         search.begin(hint)
     chosen = frozenset() if fixed is not None else strengthenings
     racing = "race" in chosen and limits.workers == 2 and target.quantity == "period"
-    why = _search(search, chosen, fixed, tune or (RACE if racing else {}))
-    infeasible = why == "infeasible"
-    if infeasible and search.schedule is not None:
-        raise EngineError(
-            f"CP-SAT proved infeasible what has a valid schedule of {search.value}",
-            search.schedule,
-        )
-    if infeasible or search.closed:
-        why = "finished"
-    return Answer(
-        schedule=search.schedule,
-        value=search.value,
-        bound=None if infeasible else search.bound,
-        infeasible=infeasible,
-        why_stopped=why,
-        seconds=time.monotonic() - search.began,
-        notes=tuple(search.notes),
+    return search.answer(
+        _search(search, chosen, fixed, tune or (RACE if racing else {}))
     )
 
 
@@ -223,7 +206,7 @@ def _whole(
         search.limits,
         seconds=left,
         tune=tune,
-        seen=lambda value: _must(search, read(m, value)),
+        seen=lambda value: search.must(read(m, value)),
         bounded=lambda bound: search.raise_bound(search.quanta(bound)),
     )
     if result.infeasible:
@@ -232,7 +215,7 @@ def _whole(
     if result.bound is not None:
         search.raise_bound(search.quanta(result.bound))
     if result.values is not None:
-        _must(search, read(m, result.values))
+        search.must(read(m, result.values))
     return result.why_stopped
 
 
@@ -249,12 +232,3 @@ def _hint_taken(search: Search, m: Cpsat, result: CpsatRun, start: int | None) -
     if found is None or found > start:
         note = "the hint was not taken as a start"
         search.notes += [note] if note not in search.notes else []
-
-
-def _must(search: Search, found: Schedule) -> None:
-    """Offer a solution of the whole model; a refusal is our error, never repaired."""
-    if not search.offer(found):
-        broken = evaluate(search.p, found, without=search.without)
-        lines = "; ".join(str(v) for v in broken.violations)
-        text = f"CP-SAT's schedule is refused: {lines or 'over a cap'}"
-        raise EngineError(text, found)

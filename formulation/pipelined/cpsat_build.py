@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from formulation.cpsat_decisions import Term, weighted
-from formulation.decisions import DRAM, PACKAGE
+from formulation.cpsat_given import fix_decisions, hint_decisions, read_decisions
 from formulation.engines.cpsat import EngineError
 from formulation.pipelined import bounds
 from formulation.pipelined.cpsat_rules import RULES, energy
@@ -14,11 +14,10 @@ from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.symmetry import ladder, representative, useful
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ortools.sat.python import cp_model
 
     from formulation.cpsat_decisions import Lit
+    from formulation.cpsat_given import Value
     from formulation.outcome import Target
     from formulation.problem import Problem
 
@@ -121,30 +120,11 @@ def _break_symmetry(m: Cpsat) -> None:
                 m.imply([moved, before.negated(), *(y.negated() for y in ups)], m.false)
 
 
-def read(m: Cpsat, value: Callable[[cp_model.LinearExprT], int]) -> Schedule:
+def read(m: Cpsat, value: Value) -> Schedule:
     """Return the schedule of a solution; stages are 0 where the model has none."""
-    chiplet, mode, resident = [], [], []
-    for t in range(len(m.p.tasks)):
-        c = next(c for c, y in enumerate(m.on[t]) if y is not None and value(y))
-        k = next(
-            k for z, k in zip(m.pick[t, c], m.options[t, c], strict=True) if value(z)
-        )
-        chiplet.append(c)
-        mode.append(k.mode)
-        resident.append(k.resident)
-    place: list[str | None] = []
-    for u, tensor in enumerate(m.p.tensors):
-        literal = m.dram[u]
-        if not tensor.placed:
-            place.append(None)
-        elif literal is None:
-            place.append(PACKAGE)
-        else:
-            place.append(DRAM if value(literal) else PACKAGE)
+    taken = read_decisions(m, value)
     stages = [value(x) for x in m.stage] if m.staged else [0] * len(m.p.tasks)
-    return Schedule(
-        tuple(chiplet), tuple(mode), tuple(stages), tuple(resident), tuple(place)
-    )
+    return Schedule(stage=tuple(stages), **taken._asdict())
 
 
 def fix(m: Cpsat, s: Schedule, *, stages: bool = True, places: bool = True) -> None:
@@ -152,44 +132,16 @@ def fix(m: Cpsat, s: Schedule, *, stages: bool = True, places: bool = True) -> N
 
     A decision that the model does not have makes it infeasible.
     """
-    for t in range(len(m.p.tasks)):
-        c = s.chiplet[t]
-        m.model.add_bool_or([m.value(t, c)])
-        match = (
-            [
-                z
-                for z, k in zip(m.pick[t, c], m.options[t, c], strict=True)
-                if (k.mode, k.resident) == (s.mode[t], s.resident[t])
-            ]
-            if (t, c) in m.pick
-            else []
-        )
-        m.model.add_bool_or(match)
-        if stages and m.staged:
-            m.model.add(m.stage[t] == s.stage[t])
-    for u, literal in enumerate(m.dram):
-        if places and literal is not None:
-            m.model.add(literal == int(s.place[u] == DRAM))
+    fix_decisions(m, s, places=places)
+    if stages and m.staged:
+        for x, stage in zip(m.stage, s.stage, strict=True):
+            m.model.add(x == stage)
 
 
 def add_hint(m: Cpsat, s: Schedule) -> None:
     """Start the search from a schedule, or from its image that symmetry leaves."""
     s = representative(m.p, s, m.group)
-    for t in range(len(m.p.tasks)):
-        for c, y in enumerate(m.on[t]):
-            if y is None:
-                continue
-            m.model.add_hint(y, c == s.chiplet[t])
-            if len(m.pick[t, c]) > 1:
-                for z, k in zip(m.pick[t, c], m.options[t, c], strict=True):
-                    same = (c, k.mode, k.resident) == (
-                        s.chiplet[t],
-                        s.mode[t],
-                        s.resident[t],
-                    )
-                    m.model.add_hint(z, same)
-        if m.staged:
-            m.model.add_hint(m.stage[t], s.stage[t])
-    for u, literal in enumerate(m.dram):
-        if literal is not None:
-            m.model.add_hint(literal, s.place[u] == DRAM)
+    hint_decisions(m, s)
+    if m.staged:
+        for x, stage in zip(m.stage, s.stage, strict=True):
+            m.model.add_hint(x, stage)

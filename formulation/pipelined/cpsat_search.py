@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from formulation.engines.cpsat import CpsatRun, run
-from formulation.outcome import Progress
+from formulation.incumbent import Incumbent
 from formulation.pipelined.cpsat_build import add_hint, build, read
 from formulation.pipelined.semantics import Evaluation, evaluate
 from formulation.pipelined.stages import earliest, latest
 from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ortools.sat.python import cp_model
 
-    from formulation.outcome import Limits, Report, Target
+    from formulation.outcome import Target
     from formulation.pipelined.cpsat_vars import Cpsat
     from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
@@ -28,81 +27,35 @@ ONE_WAY: dict[str, object] = {"linearization_level": 2, "num_workers": 1}
 
 
 @dataclass
-class Search:
-    """One call of `minimise`: the best schedule and bound so far."""
+class Search(Incumbent["Schedule"]):
+    """One call of `minimise`."""
 
-    p: Problem
     target: Target
-    limits: Limits
-    report: Report | None
-    without: frozenset[str]
-    began: float = field(default_factory=time.monotonic)
-    schedule: Schedule | None = None
-    value: int | None = None
-    bound: int | None = None
-    notes: list[str] = field(default_factory=list)
 
     @property
-    def closed(self) -> bool:
-        """Whether the best schedule is proved optimal."""
-        return self.value is not None and self.value == self.bound
-
-    @property
-    def enough(self) -> bool:
-        """Whether the gap is as small as was asked for."""
-        if self.value is None or self.bound is None:
-            return False
-        return self.value - self.bound <= self.limits.gap * self.value
-
-    def left(self) -> float | None:
-        """Return the seconds that are left."""
-        if self.limits.seconds is None:
-            return None
-        return self.limits.seconds - (time.monotonic() - self.began)
+    def quantity(self) -> str:
+        """The target's quantity."""
+        return self.target.quantity
 
     def worth(self, found: Evaluation) -> int:
         """Return the target's quantity of an evaluated schedule."""
         return self.target.of(found.period_ticks, found.energy_quanta)
 
-    def begin(self, hint: Schedule) -> None:
-        """Keep a schedule to start from, or say why not."""
+    def judged(self, s: Schedule) -> tuple[int | None, Sequence[object]]:
+        """Return what a schedule is worth; else `None` and what is wrong with it."""
         try:
-            found = evaluate(self.p, hint, without=self.without)
+            found = evaluate(self.p, s, without=self.without)
         except UnassignedError as error:
-            self.notes.append(f"the hint was rejected: {error}")
-            return
-        if not self.offer(hint):
-            broken = [str(v) for v in found.violations] or ["over a cap"]
-            self.notes.append(f"the hint was rejected: {'; '.join(broken)}")
-
-    def offer(self, s: Schedule) -> bool:
-        """Keep a schedule if it is valid and better; say whether it is valid."""
-        found = evaluate(self.p, s, without=self.without)
+            return None, error.violations
         caps = (
             (found.period_ticks, self.target.period_at_most),
             (found.energy_quanta, self.target.energy_at_most),
         )
-        if found.violations or any(c is not None and v > c for v, c in caps):
-            return False
-        value = self.worth(found)
-        if self.value is None or value < self.value:
-            self.schedule, self.value = s, value
-            self.tell()
-        return True
-
-    def raise_bound(self, bound: int) -> None:
-        """Take note of a better bound on the target's quantity."""
-        if self.bound is None or bound > self.bound:
-            self.bound = bound
-            self.tell()
-
-    def tell(self) -> None:
-        """Report where we are."""
-        if self.report is not None:
-            seconds = time.monotonic() - self.began
-            quantity = self.target.quantity
-            news = Progress("cpsat", quantity, seconds, self.value, self.bound)
-            self.report(news)
+        if found.violations:
+            return None, found.violations
+        if any(cap is not None and value > cap for value, cap in caps):
+            return None, ("over a cap",)
+        return self.worth(found), ()
 
     def quanta(self, bound: int) -> int:
         """Return a bound on the model's objective in the target's unit."""

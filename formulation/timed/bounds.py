@@ -217,11 +217,11 @@ def _allowed(p: Problem, t: int, c: int) -> list[Choice]:
         k
         for k in choices(p, t, c)
         if not (k.resident and p.timing.weights == "streamed")
-        and (k in fits or not _run_ticks(p, t, c, k))
+        and (k in fits or not run_ticks(p, t, c, k))
     ]
 
 
-def _run_ticks(p: Problem, t: int, c: int, k: Choice) -> int:
+def run_ticks(p: Problem, t: int, c: int, k: Choice) -> int:
     """Return how long a run lasts at least, with what its choice alone moves."""
     latency = p.tasks[t].modes[c][k.mode].latency_ticks
     return max(latency, ticks_alone(p, dict(k.units)))
@@ -229,7 +229,7 @@ def _run_ticks(p: Problem, t: int, c: int, k: Choice) -> int:
 
 def _shortest(p: Problem, t: int, c: int) -> int | None:
     """Return δ(l, c), the least length of a run on a chiplet; `None` if it fits not."""
-    found = [_run_ticks(p, t, c, k) for k in _allowed(p, t, c)]
+    found = [run_ticks(p, t, c, k) for k in _allowed(p, t, c)]
     return min(found, default=None)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from formulation.engines.cpsat import EngineError, run
-from formulation.outcome import Answer, Progress
+from formulation.engines.cpsat import run
+from formulation.incumbent import Incumbent
+from formulation.rules import UnassignedError
 from formulation.timed.bounds import horizon, lower
+from formulation.timed.bounds import least as bound_of
 from formulation.timed.cpsat_build import (
     STRENGTHENINGS,
     add_hint,
@@ -21,88 +22,34 @@ from formulation.timed.objective import value
 from formulation.timed.semantics import KindError, check_options, evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from formulation.objective import Part
-    from formulation.outcome import Limits, Report
+    from formulation.outcome import Answer, Limits, Report
     from formulation.problem import Problem
     from formulation.timed.schedule import Schedule
 
 
 @dataclass
-class Search:
-    """One call of `minimise`: the best schedule and bound so far."""
+class Search(Incumbent["Schedule"]):
+    """One call of `minimise`."""
 
-    p: Problem
     part: Part
-    limits: Limits
-    report: Report | None
-    without: frozenset[str]
-    began: float = field(default_factory=time.monotonic)
-    schedule: Schedule | None = None
-    value: int | None = None
-    bound: int | None = None
-    notes: list[str] = field(default_factory=list)
 
-    def left(self) -> float | None:
-        """Return the seconds that are left."""
-        if self.limits.seconds is None:
-            return None
-        return self.limits.seconds - (time.monotonic() - self.began)
+    @property
+    def quantity(self) -> str:
+        """The text of the part."""
+        return self.part.text
 
-    def offer(self, s: Schedule) -> bool:
-        """Keep a schedule if it is valid and better; say whether it is valid."""
-        found = evaluate(self.p, s, without=self.without)
+    def judged(self, s: Schedule) -> tuple[int | None, Sequence[object]]:
+        """Return what a schedule is worth; else `None` and what is wrong with it."""
+        try:
+            found = evaluate(self.p, s, without=self.without)
+        except UnassignedError as error:
+            return None, error.violations
         if found.violations:
-            return False
-        worth = value(self.p, self.part, found.worth)
-        if self.value is None or worth < self.value:
-            self.schedule, self.value = s, worth
-            self.tell()
-        return True
-
-    def must(self, s: Schedule) -> None:
-        """Offer a solution of the model; a refusal is our error, never repaired."""
-        if not self.offer(s):
-            broken = evaluate(self.p, s, without=self.without).violations
-            lines = "; ".join(str(v) for v in broken)
-            raise EngineError(f"CP-SAT's schedule is refused: {lines}")
-
-    def raise_bound(self, bound: int) -> None:
-        """Take note of a better bound."""
-        if self.bound is None or bound > self.bound:
-            self.bound = bound
-            self.tell()
-
-    def tell(self) -> None:
-        """Report where we are."""
-        if self.report is not None:
-            seconds = time.monotonic() - self.began
-            text = self.part.text
-            self.report(Progress("cpsat", text, seconds, self.value, self.bound))
-
-    def answer(self, why: str) -> Answer[Schedule]:
-        """Return what was found.
-
-        Raises
-        ------
-        EngineError
-            If it was proved infeasible and has a valid schedule.
-        """
-        infeasible = why == "infeasible"
-        if infeasible and self.schedule is not None:
-            raise EngineError(
-                f"CP-SAT proved infeasible what has a valid schedule of {self.value}"
-            )
-        if infeasible or (self.value is not None and self.value == self.bound):
-            why = "finished"
-        return Answer(
-            schedule=self.schedule,
-            value=self.value,
-            bound=None if infeasible else self.bound,
-            infeasible=infeasible,
-            why_stopped=why,
-            seconds=time.monotonic() - self.began,
-            notes=tuple(self.notes),
-        )
+            return None, found.violations
+        return value(self.p, self.part, found.worth), ()
 
 
 def minimise(
@@ -149,9 +96,9 @@ def minimise(
     check_options(p)
     if p.timing.contention == "fluid":
         raise KindError("contention: fluid has no engine yet")
-    search = Search(p, part, limits, report, without)
-    if hint is not None and not search.offer(hint):
-        search.notes.append("the schedule to start from is not valid: ignored")
+    search = Search(p, limits, report, without, part)
+    if hint is not None:
+        search.begin(hint)
     chosen = strengthenings if fixed is None else frozenset()
     return search.answer(_search(search, chosen, fixed, tune or {}))
 
@@ -174,6 +121,9 @@ def _search(
     least = None
     if "lower_bound" in strengthenings and not search.without:
         least = lower(p)
+        search.raise_bound(bound_of(p, part))
+        if search.enough:
+            return "gap"
     m = build(
         p,
         part,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from formulation.decisions import DRAM, PACKAGE
+from formulation.cpsat_given import fix_decisions, hint_decisions, read_decisions
 from formulation.timed.cpsat_quantities import latencies, value
 from formulation.timed.cpsat_rules import RULES
 from formulation.timed.cpsat_vars import Timed
@@ -13,16 +13,13 @@ from formulation.timed.movements import moves, passes, ticks_alone, traffic_of
 from formulation.timed.schedule import Schedule, Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ortools.sat.python import cp_model
 
+    from formulation.cpsat_given import Value
     from formulation.objective import Part
     from formulation.problem import Problem
     from formulation.timed.bounds import Lower
     from formulation.timed.schedule import Span
-
-    Value = Callable[[cp_model.LinearExprT], int]
 
 STRENGTHENINGS = ("dominated", "list", "lower_bound")
 
@@ -66,19 +63,7 @@ def build(
 
 def read(m: Timed, value: Value) -> Schedule:
     """Return the schedule of a solution."""
-    chiplet, mode, resident = [], [], []
-    for t in range(len(m.p.tasks)):
-        c = next(c for c, y in enumerate(m.on[t]) if y is not None and value(y))
-        k = next(
-            k for z, k in zip(m.pick[t, c], m.options[t, c], strict=True) if value(z)
-        )
-        chiplet.append(c)
-        mode.append(k.mode)
-        resident.append(k.resident)
-    place = [None if x is None else (DRAM if value(x) else PACKAGE) for x in m.dram]
-    s = Schedule(
-        tuple(chiplet), tuple(mode), tuple(resident), tuple(place), (), (), (), ()
-    )
+    s = Schedule(*read_decisions(m, value), (), (), (), ())
     return _with_times(m, s, value)
 
 
@@ -128,19 +113,7 @@ def fix(m: Timed, s: Schedule) -> None:
 
     A decision that the model does not have makes it infeasible.
     """
-    for t in range(len(m.p.tasks)):
-        c = s.chiplet[t]
-        match = [
-            z
-            for z, k in zip(
-                m.pick.get((t, c), ()), m.options.get((t, c), ()), strict=True
-            )
-            if (k.mode, k.resident) == (s.mode[t], s.resident[t])
-        ]
-        m.model.add_bool_or(match)
-    for u, literal in enumerate(m.dram):
-        if literal is not None:
-            m.model.add(literal == int(s.place[u] == DRAM))
+    fix_decisions(m, s)
     for x, start, length, ticks in _times(m, s):
         m.model.add(x == start)
         if ticks is not None:
@@ -149,16 +122,7 @@ def fix(m: Timed, s: Schedule) -> None:
 
 def add_hint(m: Timed, s: Schedule) -> None:
     """Start the search from a schedule."""
-    for (t, c), picks in m.pick.items():
-        for z, k in zip(picks, m.options[t, c], strict=True):
-            same = (c, k.mode, k.resident) == (s.chiplet[t], s.mode[t], s.resident[t])
-            m.model.add_hint(z, same)
-        here = m.on[t][c]
-        if here is not None and len(picks) > 1:
-            m.model.add_hint(here, c == s.chiplet[t])
-    for u, literal in enumerate(m.dram):
-        if literal is not None:
-            m.model.add_hint(literal, s.place[u] == DRAM)
+    hint_decisions(m, s)
     for x, start, _, _ in _times(m, s):
         m.model.add_hint(x, start)
 

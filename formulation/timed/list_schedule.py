@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from formulation.choices import Choice, fitting
 from formulation.decisions import DRAM, PACKAGE
+from formulation.timed.bounds import run_ticks
 from formulation.timed.movements import Traffic, moves, passes, ticks_alone, traffic_of
 from formulation.timed.schedule import Schedule, Transfer
 from formulation.timed.semantics import evaluate
@@ -50,15 +51,11 @@ def _ranks(p: Problem) -> list[int]:
     ranks = [0] * len(p.tasks)
     for t in reversed(range(len(p.tasks))):
         after = [ranks[j] for u in p.tasks[t].outputs for j in p.tensors[u].consumers]
-        ticks = [_ticks(p, t, c, k) for c in p.supported(t) for k in fitting(p, t, c)]
+        ticks = [
+            run_ticks(p, t, c, k) for c in p.supported(t) for k in fitting(p, t, c)
+        ]
         ranks[t] = min(ticks, default=0) + max(after, default=0)
     return ranks
-
-
-def _ticks(p: Problem, t: int, c: int, choice: Choice) -> int:
-    """Return how long a run lasts if no optional part is on DRAM."""
-    latency = p.tasks[t].modes[c][choice.mode].latency_ticks
-    return max(latency, ticks_alone(p, dict(choice.units)))
 
 
 def _decide(p: Problem, *, apart: bool, resident: bool, level: int) -> Schedule | None:
@@ -135,7 +132,7 @@ class _Greedy:
                 if not k.resident or (
                     self.resident and k.resident_bytes <= self.room[c]
                 ):
-                    done = start + rounds * _ticks(p, t, c, k)
+                    done = start + rounds * run_ticks(p, t, c, k)
                     offers.append(((done, k.energy, c, n), c, k))
         if not offers:
             return False

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from formulation.outcome import DisagreementError, Limits
 from instances.load import to_canonical_json
 from results.cli import main
+from results.evidence import read, replay
 from results.figures import gantt
 from results.figures.style import FORMATS, rendered
+from results.run import prepare
 from results.view_timed import covered
 from tests.formulation.timed_cases import instance, judged, problem, schedule
 
@@ -313,3 +316,22 @@ def test_ctrl_c_keeps_the_best_schedule(chipsched: Any, tmp_path: Path) -> None:
     assert (answer["status"], answer["claim"]) == ("feasible", "bounded")
     assert answer["why_stopped"] == "interrupted"
     assert chipsched("check", out)[0] == 0
+
+
+def test_what_contradicts_itself_is_kept_and_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepared = prepare(instance(options={"kind": "timed"}))
+    limits = Limits(workers=1)
+    best = schedule(prepared.problem)
+    with (
+        pytest.raises(DisagreementError, match=r"results\.evidence"),
+        prepared.kept(("makespan",), "cpsat", limits),
+    ):
+        raise DisagreementError("two engines", best)
+    (path,) = tmp_path.glob("failure-*.json")
+    lines, again = replay(read(path))
+    assert not again
+    assert lines[1] == "schedule: 15 ticks, 12 quanta, no rule broken"
+    assert lines[2] == "now: optimal-1, (6,), bound (6,)"
