@@ -68,6 +68,12 @@ class Incumbent(ABC, Generic[S]):
             return None
         return self.limits.seconds - (time.monotonic() - self.began)
 
+    @property
+    def over(self) -> bool:
+        """Whether the time is over, or somebody wants to stop."""
+        left, stop = self.left(), self.limits.stop
+        return (left is not None and left <= 0) or (stop is not None and stop.is_set())
+
     def _keep(self, s: S) -> Sequence[object] | None:
         """Keep a schedule if it is valid and better; return what is wrong with it."""
         value, wrong = self.judged(s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from formulation.engines.cpsat import run
+from formulation.engines.cpsat import EngineError, run
 from formulation.incumbent import Incumbent
 from formulation.rules import UnassignedError
 from formulation.timed.bounds import horizon, lower
@@ -91,7 +91,8 @@ def minimise(
         ``fluid`` contention (rates are fractions of a length that is itself decided).
     EngineError
         If CP-SAT returns what the semantics refuse, refuses the model, or proves
-        infeasible what has a valid schedule; if energies are too large for it.
+        infeasible what has a valid schedule. (Of numbers that are too large for it the
+        answer is what list scheduling and bounds give, with a note.)
     """
     check_options(p)
     if p.timing.contention == "fluid":
@@ -114,6 +115,8 @@ def _search(
     if "list" in strengthenings:
         for s in list_schedule(p):
             search.offer(s)
+            if search.over:
+                break
     if fixed is not None:
         last = max(last, _last(p, fixed))
     elif search.value is not None and part.text == "makespan" and not search.without:
@@ -124,14 +127,18 @@ def _search(
         search.raise_bound(bound_of(p, part))
         if search.enough:
             return "gap"
-    m = build(
-        p,
-        part,
-        last,
-        lower=least,
-        without=search.without,
-        strengthenings=strengthenings,
-    )
+    try:
+        m = build(
+            p,
+            part,
+            last,
+            lower=least,
+            without=search.without,
+            strengthenings=strengthenings,
+        )
+    except EngineError as error:  # numbers too large: what is known stands
+        search.notes.append(f"not searched: {error}")
+        return "finished"
     if fixed is not None:
         fix(m, fixed)
     elif search.schedule is not None:

@@ -15,7 +15,7 @@ from formulation.outcome import Limits
 from formulation.rules import KindError
 from formulation.solve import ENGINES, STEPS, solve
 from instances.vocabulary import KINDS as WORDS
-from tests.formulation.timed_cases import problem
+from tests.formulation.timed_cases import cost_rows, problem
 from tests.support import LIMITS
 
 TIMED = {"kind": "timed"}
@@ -111,6 +111,17 @@ def test_rules_that_clash() -> None:
 
 def test_strengthenings_that_are_off() -> None:
     assert solve(timed(), limits=LIMITS, off=frozenset({"list"})).value == (6,)
+
+
+def test_numbers_too_large_for_the_engine_leave_a_schedule_and_a_bound() -> None:
+    """80 runs of 2^52 quanta are 2^58 and more, for more than 80 ticks."""
+    large = cost_rows(a=(3, 2**52, 10), b=(2, 2**52, 6))
+    p = timed(timed={"rounds": {"m": 40}}, costs=large)
+    outcome = solve(p, ("edp",), limits=LIMITS)
+    assert outcome.claim == "feasible"  # `bounded` once its bound is recomputed
+    assert "not searched: edp passes 2^61" in outcome.runs[0].notes[0]
+    assert outcome.bound[0] < outcome.value[0]
+    assert outcome.value[0] > 2**61
 
 
 def test_stopped_before_it_began() -> None:
