@@ -150,9 +150,9 @@ def layout(
     for chiplet, runs in zip(problem.chiplets, every, strict=True):
         title = f"chiplet {chiplet.name}  {chiplet.type}  {len(runs)} runs"
         lines += ["", clipped(title, width)]
-        if runs:
+        if runs and makespan:
             lines.append(time_line(problem, runs, letters, makespan, width))
-            lines += pieces(problem, runs, width)
+        lines += pieces(problem, runs, width)
     shares = [
         (f"{kind} {name}", ticks / makespan if makespan else 0.0)
         for kind, name, ticks in busy(problem, schedule, worth)

@@ -21,7 +21,13 @@ from results.figures import gantt
 from results.figures.style import FORMATS, rendered
 from results.run import prepare
 from results.view_timed import covered
-from tests.formulation.timed_cases import instance, judged, problem, schedule
+from tests.formulation.timed_cases import (
+    cost_rows,
+    instance,
+    judged,
+    problem,
+    schedule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +43,7 @@ ROUNDS = {
     "release_ticks": {"m": [0, 1]},
     "due_ticks": {"m": 7},
 }
+LINK = {"hop_latency_ns": 0, "energy_pj_per_bit": 0}
 ORDER = ("--objective", "makespan,latency_sum", "--workers", 1)
 
 
@@ -287,6 +294,23 @@ def test_show_draws_a_figure(chipsched: Any, scenario: Path, tmp_path: Path) -> 
     assert (code, text) == (1, "")
     assert "goes with a certificate" in err
     assert not (tmp_path / "g.svg").exists()
+
+
+def test_what_takes_no_time_is_shown(chipsched: Any, tmp_path: Path) -> None:
+    """Without work, contention and latencies the makespan is 0."""
+    path, out = tmp_path / "nothing.json", tmp_path / "c.json"
+    options = {"kind": "timed", "timed": {"weights": "preloaded"}}
+    free = {"bandwidth_gb_s": None, "latency_ns": 0}
+    package = {"dram": free, "port": None, "link": {**LINK, "bandwidth_gb_s": None}}
+    costs = cost_rows(a=(0, 5, 10), b=(0, 7, 6))
+    given = instance(options=options, package=package, costs=costs)
+    path.write_text(to_canonical_json(given))
+    code, text, _ = chipsched("solve", path, "--workers", 1, "--out", out)
+    assert code == 0
+    assert "makespan     0 ticks" in text
+    code, text, _ = chipsched("show", out, "--figure", tmp_path / "f.png")
+    assert code == 0
+    assert "  0  –  0  m: a" in text
 
 
 def test_covered_ticks() -> None:
