@@ -41,8 +41,8 @@ def input_errors() -> Iterator[None]:
     from formulation.certificate import CertificateError
     from formulation.compile import CompileError
     from formulation.decisions import ScheduleError
+    from formulation.heuristics.custom import HeuristicError
     from formulation.objective import ObjectiveError
-    from formulation.pipelined.heuristics.custom import HeuristicError
     from formulation.rules import KindError
     from instances.faults import InstanceError
     from results.experiments.point import GridError

@@ -41,7 +41,7 @@ class Rival:
     worth: Evaluation | None
     value: tuple[int, ...] | None
     violations: tuple[str, ...]
-    found: Found | None = None
+    found: Found[Schedule] | None = None
 
 
 def read_schedule(path: Path, problem: Problem) -> Schedule:
@@ -94,7 +94,7 @@ def judged(
     problem: Problem,
     schedule: Schedule | None,
     objective: tuple[str, ...],
-    found: Found | None = None,
+    found: Found[Schedule] | None = None,
 ) -> Rival:
     """Return a schedule with its worth, or with all rules that it breaks."""
     if schedule is None:

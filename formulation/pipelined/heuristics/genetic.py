@@ -12,7 +12,7 @@ from bisect import bisect_left
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from formulation.pipelined.heuristics.custom import HeuristicError
+from formulation.heuristics.custom import HeuristicError
 from formulation.pipelined.heuristics.decode import Plan
 from formulation.pipelined.heuristics.partition import beginnings
 from formulation.pipelined.heuristics.segments import FAR, loads_of

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from formulation.heuristics.budget import SpentError
 from formulation.outcome import DisagreementError
-from formulation.pipelined.heuristics.search import Search, SpentError
-from formulation.pipelined.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +54,8 @@ def _guarded(path: Path, function: Callable[..., Any], *args: object) -> Any:
     raise raised
 
 
-def load_file(name: str) -> Callable[[Search], Schedule | None]:
-    """Return the heuristic in a file.
+def load_file(name: str, schedule: type) -> Callable[[Any], Any]:
+    """Return the heuristic in a file, which may return a schedule of a type.
 
     Raises
     ------
@@ -86,9 +85,9 @@ def load_file(name: str) -> Callable[[Search], Schedule | None]:
         raise HeuristicError(f"{path}:{line}: {error}: {wanted}") from error
 
     @wraps(function)
-    def run(search: Search) -> Schedule | None:
+    def run(search: Any) -> Any:
         found = _guarded(path, function, search)
-        if found is not None and not isinstance(found, Schedule):
+        if found is not None and not isinstance(found, schedule):
             line = getattr(getattr(function, "__code__", None), "co_firstlineno", 1)
             raise HeuristicError(
                 f"{path}:{line}: {FUNCTION} returned a {type(found).__name__}, "
