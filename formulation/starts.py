@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from formulation.pipelined.heuristics import Budget, run_heuristic
-from formulation.rules import KindError
+from formulation.heuristics import Budget, run_heuristic
 
 if TYPE_CHECKING:
     from formulation.outcome import Limits, Report
-    from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
 AUTO, NOTHING, AUTO_HEURISTIC = "auto", "none", "annealing"
@@ -36,7 +34,7 @@ class Start:
         Where it is from, or why there is none.
     """
 
-    schedule: Schedule | None = None
+    schedule: Any = None
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -75,18 +73,11 @@ def start_of(
     ------
     HeuristicError
         If there is no such heuristic, or it fails.
-    KindError
-        If it is one of another kind of schedules.
     """
     if wanted == AUTO:
         wanted = AUTO_HEURISTIC if worth_starting(p) else NOTHING
     if wanted == NOTHING:
         return Start()
-    if p.kind != "pipelined":
-        raise KindError(
-            f"start: got {wanted}, expected a schedule file: heuristics are of "
-            "pipelined schedules"
-        )
     seconds = MOST_SECONDS
     if limits.seconds is not None:
         seconds = min(seconds, limits.seconds / SHARE)

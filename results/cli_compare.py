@@ -86,22 +86,23 @@ def compare(
 ) -> int:
     """Judge schedules of SCENARIO: broken rules, value, distance from the optimum."""
     from formulation.certificate import read_certificate
+    from formulation.heuristics import Budget, load_heuristic, names_of
     from formulation.outcome import Limits
-    from formulation.pipelined.heuristics import HEURISTICS, Budget, load_heuristic
     from instances.load import load_instance
     from results import rivals_show as show
     from results.interrupt import in_background, stop_on_interrupt
     from results.progress import reporting
     from results.rivals import Asked, compared
-    from results.run import pipelined, prepare
+    from results.run import prepare
     from results.schedules import read_schedules
 
-    names = heuristics or (() if schedules else tuple(HEURISTICS))
     with input_errors():
-        prepared = prepare(pipelined(load_instance(scenario)), costs)
+        prepared = prepare(load_instance(scenario), costs)
+        kind = prepared.problem.kind
+        names = heuristics or (() if schedules else names_of(kind))
         given = read_schedules(schedules, prepared.problem)
         for name in names:
-            load_heuristic(name)
+            load_heuristic(kind, name)
         proved = None if against is None else read_certificate(against)
     with failures(), stop_on_interrupt() as stop, reporting() as report:
         seconds = None if evaluations is not None else heuristic_limit

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from formulation.certificate import CertificateError, form_faults
 from formulation.checker import check
+from formulation.heuristics import run_heuristic
 from formulation.outcome import STATUS, DisagreementError
-from formulation.pipelined.heuristics import run_heuristic
 from formulation.pipelined.schedule import from_dict
 from formulation.solve import solve
 from formulation.starts import AUTO
@@ -19,8 +19,8 @@ from results.schedules import judged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from formulation.heuristics import Budget
     from formulation.outcome import Limits, Report
-    from formulation.pipelined.heuristics import Budget
     from formulation.pipelined.schedule import Schedule
     from results.run import Prepared
     from results.schedules import Rival
@@ -167,7 +167,7 @@ class Asked:
     schedules
         By name.
     heuristics
-        Names or files (`formulation.pipelined.heuristics`), each with its own budget.
+        Names or files (`formulation.heuristics`), each with its own budget.
     limits
         Of the solver.
     certificate

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from formulation.certificate import CertificateError, loads_json
 from formulation.decisions import ScheduleError
+from formulation.heuristics import Budget, run_heuristic
 from formulation.kinds import kind_of
 from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from formulation.pipelined.heuristics import Found
+    from formulation.heuristics import Found
     from formulation.pipelined.schedule import Schedule
     from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem

@@ -12,17 +12,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from formulation.heuristics.budget import Budget, Found, SpentError, TracePoint
 from formulation.outcome import Progress
 from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
-    from formulation.objective import Part
+    from formulation.kinds import Kind
     from formulation.outcome import Report
     from formulation.problem import Problem
-    from formulation.rules import Violation
 
 Chiplets = Sequence[int]
 S = TypeVar("S")  # a schedule
@@ -73,6 +72,7 @@ class Search(ABC, Generic[S, P, D]):
         Of `random`.
     """
 
+    kind: ClassVar[Kind[Any, Any]]
     schedule_type: ClassVar[type]
     plan_type: ClassVar[type]
 
@@ -90,25 +90,12 @@ class Search(ABC, Generic[S, P, D]):
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Prepare parts and random numbers."""
-        self.parts = self._parts()
+        """Prepare parts and random numbers; refuse what does not fit the problem."""
+        self.kind.check(self.problem)
+        self.parts = self.kind.parts(self.problem, self.objective)
         self.random = Random(self.seed)
         self._scale: tuple[int, ...] | None = None
         self._began = time.monotonic()
-
-    @abstractmethod
-    def _parts(self) -> tuple[Part, ...]:
-        """Return the parts of the objective; refuses what does not fit the problem."""
-
-    @abstractmethod
-    def _judged(self, schedule: S) -> tuple[tuple[int, ...], tuple[Violation, ...]]:
-        """Return the value and the broken rules of a schedule, by the semantics.
-
-        Raises
-        ------
-        UnassignedError
-            If it has no value.
-        """
 
     @abstractmethod
     def _offer_plan(self, plan: P) -> Offer[D]:
@@ -168,13 +155,18 @@ class Search(ABC, Generic[S, P, D]):
 
     def _offer_schedule(self, schedule: S) -> Offer[D]:
         try:
-            value, violations = self._judged(schedule)
+            worth = self.kind.evaluate(self.problem, schedule)
         except UnassignedError as error:
             return Offer(None, broken(1e6 * len(error.violations)), None)
-        if violations:
-            return Offer(None, broken(sum(v.amount for v in violations)), None)
+        if worth.violations:
+            return Offer(None, broken(sum(v.amount for v in worth.violations)), None)
+        value = self._value(worth)
         self._take(schedule, value, None)
         return Offer(value, float(value[0]), None)
+
+    def _value(self, worth: Any) -> tuple[int, ...]:
+        """Return what an evaluated schedule is worth, part by part."""
+        return tuple(self.kind.value(self.problem, x, worth) for x in self.parts)
 
     def breathe(self) -> None:
         """End the run if its time is over; for long work between two offers.

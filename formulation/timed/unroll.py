@@ -53,7 +53,9 @@ def several(p: Problem, rounds: int, contention: str) -> Problem:
         caps=(),
     )
     models = tuple(replace(model, latency_cap_ticks=None) for model in p.models)
-    return replace(p, models=models, energy_cap_quanta=None, timing=timing)
+    return replace(
+        p, kind="timed", models=models, energy_cap_quanta=None, timing=timing
+    )
 
 
 def stages(p: Problem, s: Pipelined) -> tuple[int, ...]:

@@ -182,7 +182,7 @@ def _seconds(method: str, given: Any) -> tuple[float | None, ...]:
 
 def known_methods() -> list[str]:
     """Return what may stand under ``methods``, heuristics included."""
-    heuristics = list(import_module(HEURISTICS).HEURISTICS)
+    heuristics = import_module(HEURISTICS).names_of("pipelined")
     both = [f"{one}+{other}" for one in ENGINES for other in ENGINES if one != other]
     return [*ENGINES, *both, FRONT, COSTS, *heuristics]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("cpsat", "milp")
 FRONT, COSTS = "front", "costs"
-HEURISTICS = "formulation.pipelined.heuristics"
+HEURISTICS = "formulation.heuristics"
 
 
 class GridError(ValueError):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from formulation import starts
+from formulation.heuristics import Budget, run_heuristic
 from formulation.outcome import Limits
-from formulation.pipelined.heuristics import Budget, run_heuristic
 from formulation.pipelined.semantics import evaluate
 from formulation.solve import solve
 from formulation.starts import start_of

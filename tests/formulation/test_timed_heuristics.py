@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from formulation.heuristics.budget import Budget
-from formulation.heuristics.custom import HeuristicError
+from formulation.heuristics import Budget, HeuristicError, run_heuristic
 from formulation.objective import ObjectiveError
 from formulation.timed.calendar import Calendar
-from formulation.timed.heuristics import HEURISTICS, run_heuristic
+from formulation.timed.heuristics import NAMES
 from formulation.timed.heuristics.moves import MOVES
 from formulation.timed.heuristics.plan import decisions
 from formulation.timed.heuristics.search import Search
@@ -28,7 +27,8 @@ from tests.timed_random import CYCLE, tiny
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from formulation.heuristics.budget import Found
+    from formulation.heuristics import Found
+    from formulation.problem import Problem
     from formulation.timed.schedule import Schedule
 
 SEEDS = range(len(CYCLE))
@@ -38,16 +38,21 @@ LEAST = {"list": (0.9, 0.5), "heft": (0.8, 0.4), "annealing": (0.95, 0.8)}
 
 
 @cache
+def asked(seed: int) -> Problem:
+    return replace(tiny(seed).problem, kind="timed")
+
+
+@cache
 def best(seed: int) -> tuple[int, ...] | None:
     return oracle.best(tiny(seed).problem, tiny(seed).objective)
 
 
 def run(name: str, seed: int, budget: Budget = FEW) -> Found[Schedule]:
     objective = tuple(tiny(seed).objective.split(","))
-    return run_heuristic(tiny(seed).problem, name, objective, budget, seed)
+    return run_heuristic(asked(seed), name, objective, budget, seed)
 
 
-@pytest.mark.parametrize("name", HEURISTICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_valid_and_never_below_the_optimum(name: str) -> None:
     solvable = schedules = optima = 0
     for seed in SEEDS:
@@ -77,7 +82,7 @@ def timeless(found: Found[Schedule]) -> Found[Schedule]:
     return replace(found, seconds=0.0, trace=trace)
 
 
-@pytest.mark.parametrize("name", HEURISTICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_budgets_hold_and_the_same_seed_gives_the_same(name: str) -> None:
     for seed in (3, 11, 20):
         for most in (1, 40):
@@ -169,16 +174,17 @@ def test_heft_counts_transfers() -> None:
 def test_heft_inserts() -> None:
     """w ends on b in 1 and takes 8 to a, where y takes 9–19. z comes last.
 
-    Before y it ends on a in 3; behind y in 22, so that b with 1 + 14 looks better.
+    Before y it ends on a in 3. Behind y, for which transfers do not count, it seems to
+    end there in 11 + 3, so that b with 1 + 12 looks better.
     """
     models = [network("w y", [("w", "y", 8)]), network("z", name="n")]
     rows = [row("w", 1, "b"), row("y", 10), row("z", 3, model="n")]
-    p = problem(models, [*rows, row("z", 14, "b", "n")], "ab", link=1)
+    p = problem(models, [*rows, row("z", 12, "b", "n")], "ab", link=1)
     ranks = upward(p)
     assert ranks[1] > ranks[2]
     where = places_of(p, ranks, apart=True)
     assert where is not None
-    for inserted, chiplet, end in ((True, 0, 3), (False, 1, 15)):
+    for inserted, chiplet, end in ((True, 0, 3), (False, 1, 13)):
         s = decide(p, ranks, where, resident=True, level=4, inserted=inserted)
         assert s is not None
         assert s.chiplet == (1, 0, chiplet)
@@ -225,10 +231,10 @@ def test_moves_change_a_plan_and_keep_groups_together() -> None:
 
 def test_an_objective_has_to_fit() -> None:
     with pytest.raises(ObjectiveError):
-        run_heuristic(tiny(3).problem, "list", ("period",), FEW)
+        run_heuristic(asked(3), "list", ("period",), FEW)
     with pytest.raises(HeuristicError, match="there are list, heft, annealing"):
-        run_heuristic(tiny(3).problem, "genetic", ("makespan",), FEW)
-    p = replace(tiny(3).problem, serial=True)
+        run_heuristic(asked(3), "genetic", ("makespan",), FEW)
+    p = replace(asked(3), serial=True)
     with pytest.raises(KindError, match="serial"):
         run_heuristic(p, "list", ("makespan",), FEW)
 
@@ -246,6 +252,6 @@ def test_a_file_of_the_users(tmp_path: Path) -> None:
     seed = next(
         s for s in SEEDS if best(s) is not None and not tiny(s).problem.colocate
     )
-    found = run_heuristic(tiny(seed).problem, str(path), ("makespan",), FEW)
+    found = run_heuristic(asked(seed), str(path), ("makespan",), FEW)
     assert found.schedule is not None
     assert found.evaluations == 4

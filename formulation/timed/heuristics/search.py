@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from formulation import rules
 from formulation.heuristics import search as common
 from formulation.heuristics.search import Offer, broken
+from formulation.kinds import TIMED
 from formulation.timed.heuristics.greedy import completed
 from formulation.timed.heuristics.plan import Plan, decisions
 from formulation.timed.list_schedule import in_order
-from formulation.timed.objective import timed_part, value
 from formulation.timed.schedule import Schedule
-from formulation.timed.semantics import check_options, evaluate
-
-if TYPE_CHECKING:
-    from formulation.objective import Part
-    from formulation.rules import Violation
+from formulation.timed.semantics import evaluate
 
 SOON = 0.02  # how much the mean latency counts beside the value of a part
 
@@ -26,22 +21,12 @@ SOON = 0.02  # how much the mean latency counts beside the value of a part
 class Search(common.Search[Schedule, Plan, Plan]):
     """What a heuristic is given. Public: everything without an underscore."""
 
+    kind = TIMED
     schedule_type = Schedule
     plan_type = Plan
 
-    def _parts(self) -> tuple[Part, ...]:
-        check_options(self.problem)
-        return tuple(timed_part(self.problem, text) for text in self.objective)
-
     def _from_chiplets(self, chiplets: tuple[int, ...]) -> Plan:
         return completed(self.problem, chiplets)
-
-    def _judged(
-        self, schedule: Schedule
-    ) -> tuple[tuple[int, ...], tuple[Violation, ...]]:
-        found = evaluate(self.problem, schedule)
-        worth = tuple(value(self.problem, part, found.worth) for part in self.parts)
-        return worth, found.violations
 
     def _offer_plan(self, plan: Plan) -> Offer[Plan]:
         p, bare = self.problem, decisions(self.problem, plan)
@@ -53,7 +38,7 @@ class Search(common.Search[Schedule, Plan, Plan]):
         if found.violations:
             amount = sum(v.amount for v in found.violations)
             return Offer(None, broken(amount), plan)
-        worth = tuple(value(p, part, found.worth) for part in self.parts)
+        worth = self._value(found)
         self._take(made, worth, plan)
         cost = self._graded(worth)
         if self.parts[0].text != "energy":
