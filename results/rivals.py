@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from formulation.certificate import CertificateError, form_faults
 from formulation.checker import check
 from formulation.heuristics import run_heuristic
-from formulation.outcome import STATUS, DisagreementError
-from formulation.pipelined.schedule import from_dict
+from formulation.kinds import kind_of
+from formulation.outcome import STATUS, DisagreementError, Outcome
+from formulation.rules import KindError
 from formulation.solve import solve
 from formulation.starts import AUTO
 from results.compare import RefusedError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from formulation.heuristics import Budget
     from formulation.outcome import Limits, Report
-    from formulation.pipelined.schedule import Schedule
+    from formulation.problem import Problem
     from results.run import Prepared
     from results.schedules import Rival
 
@@ -104,7 +105,7 @@ def proof_of(
         lines = "\n".join(verdict.violations)
         raise RefusedError(f"{path}: the checker refuses it:\n{lines}")
     found = data["schedule"]
-    schedule = None if found is None else from_dict(problem, found)
+    schedule = None if found is None else kind_of(problem).from_dict(problem, found)
     n = len(objective)
     return Proof(
         source=path,
@@ -125,6 +126,8 @@ def prove(
 ) -> Proof:
     """Return what CP-SAT proves within its limits, from the best of the rivals.
 
+    Where it does not do such problems (``fluid``), what bounds without search prove.
+
     Raises
     ------
     RefusedError
@@ -135,15 +138,7 @@ def prove(
         key=lambda r: r.value or (),
         default=None,
     )
-    outcome = solve(
-        prepared.problem,
-        objective,
-        "cpsat",
-        limits,
-        report,
-        start=AUTO if start is None else start.schedule or AUTO,
-        clashes=False,
-    )
+    outcome = _outcome(prepared.problem, objective, start, limits, report)
     solved = finish(prepared, outcome)
     if not solved.verdict.accepted:
         raise RefusedError("\n".join(solved.verdict.violations))
@@ -156,6 +151,33 @@ def prove(
         bound=_proved(outcome.value, outcome.bound),
         best=judged("solved", prepared.problem, outcome.schedule, objective),
     )
+
+
+def _outcome(
+    problem: Problem,
+    objective: tuple[str, ...],
+    start: Rival | None,
+    limits: Limits,
+    report: Report | None,
+) -> Outcome[Any]:
+    """Return what CP-SAT finds; the start alone if it does not do such problems.
+
+    Raises
+    ------
+    KindError
+        If the problem has options that its kind has not.
+    """
+    kind_of(problem).check(problem)
+    schedule = None if start is None else start.schedule
+    first = AUTO if schedule is None else schedule
+    try:
+        return solve(
+            problem, objective, "cpsat", limits, report, start=first, clashes=False
+        )
+    except KindError as error:
+        unknown = (None,) * len(objective)
+        value = unknown if start is None else start.value or unknown
+        return Outcome(objective, schedule, value, unknown, (), str(error), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +197,7 @@ class Asked:
     """
 
     objective: tuple[str, ...]
-    schedules: dict[str, Schedule]
+    schedules: dict[str, Any]
     heuristics: tuple[str, ...]
     budget: Budget
     limits: Limits

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from formulation.certificate import energy_text
-from formulation.objective import parse_part
+from formulation.kinds import kind_of
 from formulation.outcome import relative_gap
-from formulation.pipelined.schedule import to_dict
 from results.text import NONE, clipped, columns, entry, grouped, percent
 
 if TYPE_CHECKING:
@@ -48,8 +47,12 @@ def _row(
     prepared: Prepared, rival: Rival, proof: Proof, best: tuple[int, ...] | None
 ) -> dict[str, Any]:
     problem, worth, found = prepared.problem, rival.worth, rival.found
-    value = rival.value
-    quanta = None if worth is None or value is None else worth.energy_quanta
+    kind, value = kind_of(problem), rival.value
+    facts: dict[str, Any] = dict.fromkeys(kind.keys)
+    if value is not None:
+        facts |= kind.facts(problem, worth)
+        quanta = facts["energy_quanta"]
+        facts["energy_pj"] = float(energy_text(quanta, problem.energy_quantum_fj))
     run = None
     if found is not None:
         run = {
@@ -71,14 +74,11 @@ def _row(
         if value is None or best is None
         else above(value, best),
         "violations": list(rival.violations),
-        "period_ticks": None if worth is None or value is None else worth.period_ticks,
-        "energy_pj": None
-        if quanta is None
-        else float(energy_text(quanta, problem.energy_quantum_fj)),
+        **facts,
         "run": run,
         "schedule": None
         if rival.schedule is None or value is None
-        else to_dict(problem, rival.schedule),
+        else kind.to_dict(problem, rival.schedule),
     }
 
 
@@ -110,7 +110,10 @@ def as_json(
 
 
 def _proof_text(
-    objective: tuple[str, ...], proof: Proof, best: tuple[int, ...] | None
+    prepared: Prepared,
+    objective: tuple[str, ...],
+    proof: Proof,
+    best: tuple[int, ...] | None,
 ) -> str:
     where = f"by {proof.source}" if proof.source != "solved" else "by solving"
     if proof.claim == "infeasible":
@@ -120,7 +123,8 @@ def _proof_text(
     known = f"best known {_values(best)}" if best else "no schedule known"
     if not proof.bound:
         return f"no bound proved, {where} ({proof.why_stopped}); {known}"
-    unit = parse_part(objective[0]).unit
+    problem = prepared.problem
+    unit = kind_of(problem).parts(problem, objective)[0].unit
     return (
         f"no optimum: bound {_values(proof.bound)} {unit}, {where} "
         f"({proof.why_stopped}); {known}"
@@ -142,7 +146,7 @@ def as_text(
     best = best_known(rivals, proof)
     name = ",".join(objective)
     lines = entry(prepared.problem.name, "", width)
-    lines += entry(name, _proof_text(objective, proof, best), width)
+    lines += entry(name, _proof_text(prepared, objective, proof, best), width)
     rows: list[tuple[str, ...]] = [
         ("schedule", "value", "gap", "above best", "seconds")
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from formulation.certificate import CertificateError, loads_json
 from formulation.decisions import ScheduleError
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from formulation.heuristics import Found
-    from formulation.pipelined.schedule import Schedule
-    from formulation.pipelined.semantics import Evaluation
     from formulation.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A schedule with its name and what the semantics say of it.
+    """A schedule with its name and what the semantics of its kind say of it.
 
     Parameters
     ----------
@@ -38,14 +36,14 @@ class Rival:
     """
 
     name: str
-    schedule: Schedule | None
-    worth: Evaluation | None
+    schedule: Any
+    worth: Any
     value: tuple[int, ...] | None
     violations: tuple[str, ...]
-    found: Found[Schedule] | None = None
+    found: Found[Any] | None = None
 
 
-def read_schedule(path: Path, problem: Problem) -> Schedule:
+def read_schedule(path: Path, problem: Problem) -> Any:
     """Return the schedule in a file: a certificate, JSON of a solve, or it alone.
 
     Raises
@@ -64,14 +62,13 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
         if data is None:
             raise ScheduleError(f"{path}: there is no schedule in it")
     try:
-        found: Schedule = kind_of(problem).from_dict(problem, data)
+        return kind_of(problem).from_dict(problem, data)
     except ScheduleError as error:
         lines = [f"{path}: {line}" for line in str(error).splitlines()]
         raise ScheduleError("\n".join(lines)) from error
-    return found
 
 
-def read_schedules(paths: Iterable[Path], problem: Problem) -> list[Schedule]:
+def read_schedules(paths: Iterable[Path], problem: Problem) -> list[Any]:
     """Return the schedules of several files.
 
     Raises
@@ -93,9 +90,9 @@ def read_schedules(paths: Iterable[Path], problem: Problem) -> list[Schedule]:
 def judged(
     name: str,
     problem: Problem,
-    schedule: Schedule | None,
+    schedule: Any,
     objective: tuple[str, ...],
-    found: Found[Schedule] | None = None,
+    found: Found[Any] | None = None,
 ) -> Rival:
     """Return a schedule with its worth, or with all rules that it breaks."""
     if schedule is None:
@@ -112,7 +109,7 @@ def judged(
     return Rival(name, schedule, worth, None if lines else value, lines, found)
 
 
-def start_given(wanted: str, problem: Problem) -> Schedule | str:
+def start_given(wanted: str, problem: Problem) -> Any:
     """Return the schedule of a file ``*.json``; any other text as it is.
 
     Raises
