@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from threading import Event
@@ -21,11 +21,17 @@ from formulation.pipelined.heuristics.moves import MOVES
 from formulation.pipelined.heuristics.tables import LEANS
 from formulation.pipelined.semantics import evaluate
 from tests import oracle, oracle_front
+from tests.formulation.heuristic_checks import (
+    assert_budget_holds,
+    assert_never_below,
+    assert_repeats,
+)
 from tests.support import tiny
 from tests.tiny_random import CYCLE
 
 if TYPE_CHECKING:
     from formulation.outcome import Progress
+    from formulation.pipelined.schedule import Schedule
     from formulation.problem import Problem
 
 SEEDS = range(len(CYCLE))  # every focus at least once
@@ -59,53 +65,21 @@ def run(name: str, seed: int, budget: Budget = FEW) -> Found:
     return run_heuristic(tiny(seed).problem, name, objective, budget, seed)
 
 
+def valid(seed: int, schedule: Schedule) -> bool:
+    return not evaluate(tiny(seed).problem, schedule).violations
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_valid_and_never_below_the_optimum(name: str) -> None:
-    solvable = schedules = optima = 0
-    for seed in SEEDS:
-        found, least = run(name, seed), best(seed)
-        assert (found.schedule is None) == (found.value is None)
-        if least is None:
-            assert found.schedule is None, seed
-            continue
-        solvable += 1
-        if found.schedule is None or found.value is None:
-            continue
-        assert evaluate(tiny(seed).problem, found.schedule).violations == ()
-        assert found.value >= least, seed
-        schedules += 1
-        optima += found.value == least
-    some, good = LEAST[name]
-    assert schedules >= some * solvable
-    assert optima >= good * solvable
+    assert_never_below(partial(run, name), SEEDS, best, valid, LEAST[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_same_seed_same_evaluations_same_result(name: str) -> None:
+def test_the_same_again_within_the_budget(name: str) -> None:
     for seed in (3, 11, 20):
-        first, again = run(name, seed), run(name, seed)
-        assert timeless(first) == timeless(again)
-
-
-def timeless(found: Found) -> Found:
-    trace = tuple(replace(point, seconds=0.0) for point in found.trace)
-    return replace(found, seconds=0.0, trace=trace)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_traces_fall_and_budgets_hold(name: str) -> None:
-    for seed in (3, 11, 20):
+        assert_repeats(partial(run, name), seed, FEW)
         for most in (1, 7, 60):
-            found = run(name, seed, Budget(evaluations=most))
-            assert found.evaluations <= most
-            if found.evaluations < most:
-                assert found.why_stopped == "finished"
-            values = [point.value for point in found.trace]
-            assert values == sorted(set(values), reverse=True)
-            assert (values[-1] if values else None) == found.value
-            at = [point.evaluations for point in found.trace]
-            assert at == sorted(at)
-            assert all(1 <= n <= most for n in at)
+            assert_budget_holds(partial(run, name), seed, most)
 
 
 def test_seconds_and_a_stop_end_it() -> None:
