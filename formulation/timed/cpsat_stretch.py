@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
     from formulation.timed.schedule import Schedule
 
+FINE = 1000  # the first step up from T is one in so many
+
 
 @dataclass(frozen=True, slots=True)
 class Stretched:
@@ -66,38 +68,90 @@ def stretch(p: Problem, s: Pipelined, limits: Limits) -> Stretched:
     chiplet does before it in a period. When exactly is free, but in every period the
     same. Contention is exact, `switching` as the problem says.
 
+    Periods are tried: if one will do every longer one does, by §6.4. With
+    ``store_and_forward`` that is not proved, so the shorter ones are searched together.
+
     Raises
     ------
     EngineError
         If CP-SAT finds none without limits, or one that the semantics refuse.
     """
-    began, sigma = time.monotonic(), stages(p, s)
-    least = pipelined_worth(p, s).period_ticks
-    one = _only(several(p, 1, "exact"), s)
-    # All of a period one after the other: §6.4.
-    most = max(least, horizon(one))
-    rounds = max(sigma) + 1  # more rounds meet no others than these
-    m, period = _model(_only(several(p, rounds, "exact"), s), s, sigma, least, most)
-    result = run(m.model, limits, seconds=limits.seconds)
-    if result.infeasible:
-        raise EngineError("CP-SAT found no period for a schedule that has one")
-    found = first = None
-    if result.values is not None:
-        found = result.values(period)
-        first = _first(read(m, result.values))
-        made = unrolled(p, first, found, rounds)
+    search = Periods(p, s, limits)
+    search.bisect()
+    if p.timing.store_and_forward:
+        search.prove()
+    return search.answer()
+
+
+class Periods:
+    """Periods from T on: those below `bound` will not do, `best` does."""
+
+    def __init__(self, p: Problem, s: Pipelined, limits: Limits) -> None:
+        self.p, self.s, self.limits = p, s, limits
+        self.began, self.why = time.monotonic(), "finished"
+        self.sigma = stages(p, s)
+        self.rounds = max(self.sigma) + 1  # more rounds meet no others than these
+        self.least = self.bound = pipelined_worth(p, s).period_ticks
+        # All of a period one after the other: §6.4.
+        self.most = max(self.least, horizon(_only(several(p, 1, "exact"), s)))
+        self.best: int | None = None
+        self.first: Schedule | None = None
+
+    def bisect(self) -> None:
+        """Try T, then longer ones until one does, then the middle of what is left."""
+        ask, step = self.least, max(1, self.least // FINE)
+        while self.why == "finished" and self.bound != self.best:
+            if not self._try(ask, ask) and self.why == "finished":
+                if ask == self.most:
+                    raise EngineError("CP-SAT finds no period, where there is one")
+                self.bound = ask + 1
+            if self.best is None:
+                ask, step = min(self.most, ask + step), 2 * step
+            else:
+                ask = (self.bound + self.best) // 2
+
+    def prove(self) -> None:
+        """Search all that are shorter than the best one together."""
+        self.bound = self.least
+        if self.best is not None and self.least < self.best:
+            if not self._try(self.least, self.best - 1) and self.why == "finished":
+                self.bound = self.best
+        elif self.best is None:
+            self._try(self.least, self.most)
+
+    def _try(self, least: int, most: int) -> bool:
+        """Look for the least period of some; say whether there is one."""
+        p, left = several(self.p, self.rounds, "exact"), None
+        if self.limits.seconds is not None:
+            left = self.limits.seconds - (time.monotonic() - self.began)
+            if left <= 0:
+                self.why = "time limit"
+                return False
+        m, period = _model(_only(p, self.s), self.s, self.sigma, least, most)
+        result = run(m.model, self.limits, seconds=left)
+        self.why = "finished" if result.infeasible else result.why_stopped
+        if result.bound is not None and least == self.least < most:
+            self.bound = max(self.bound, result.bound)
+        if result.values is None:
+            return False
+        self.best, self.first = result.values(period), _first(read(m, result.values))
+        made = unrolled(self.p, self.first, self.best, self.rounds)
         broken = evaluate(made.problem, made.schedule).violations
         if broken:
             lines = "; ".join(str(v) for v in broken)
             raise EngineError(f"CP-SAT's schedule is refused: {lines}")
-    return Stretched(
-        from_ticks=least,
-        bound_ticks=max(least, result.bound or 0),
-        period_ticks=found,
-        first=first,
-        why_stopped=result.why_stopped,
-        seconds=time.monotonic() - began,
-    )
+        return True
+
+    def answer(self) -> Stretched:
+        """Return what was found."""
+        return Stretched(
+            from_ticks=self.least,
+            bound_ticks=self.bound,
+            period_ticks=self.best,
+            first=self.first,
+            why_stopped=self.why,
+            seconds=time.monotonic() - self.began,
+        )
 
 
 def unrolled(p: Problem, first: Schedule, period_ticks: int, rounds: int) -> Unrolled:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from formulation.outcome import Limits
 from formulation.pipelined.schedule import from_dict
 from formulation.pipelined.semantics import evaluate as pipelined_worth
-from formulation.timed.cpsat_stretch import Stretched, stretch, unrolled
+from formulation.timed.cpsat_stretch import Periods, Stretched, stretch, unrolled
 from formulation.timed.semantics import evaluate
 from formulation.timed.unroll import unroll
 from instances.load import load_instance
@@ -218,11 +219,26 @@ def assert_stretches(p: Problem, s: Schedule) -> Stretched:
     return found
 
 
-def test_stretched_schedules_are_valid() -> None:
-    found = [
-        assert_stretches(p, s)
-        for latency in (False, True)
-        for p, s in pairs(range(0, len(CYCLE), 6), guaranteed=False, latency=latency)
-    ]
+@pytest.mark.parametrize("switching", ["cut_through", "store_and_forward"])
+def test_stretched_schedules_are_valid(switching: str) -> None:
+    """And trying periods one by one finds what searching them all together finds."""
+    found = []
+    for latency in (False, True):
+        for p, s in pairs(range(0, len(CYCLE), 6), latency=latency):
+            timing = replace(
+                p.timing, store_and_forward=switching == "store_and_forward"
+            )
+            asked = replace(p, timing=timing)
+            found.append(assert_stretches(asked, s))
+            together = Periods(asked, s, LIMITS)
+            together.prove()
+            assert together.best == together.bound == found[-1].period_ticks
     assert any(x.period_ticks > x.from_ticks for x in found)
     assert any(x.period_ticks == x.from_ticks for x in found)
+
+
+def test_a_limit_leaves_a_bound() -> None:
+    p, s = example(guaranteed=False)
+    found = stretch(p, s, Limits(workers=1, seconds=1e-9))
+    assert found.why_stopped == "time limit"
+    assert (found.bound_ticks, found.period_ticks, found.factor) == (20, None, None)
