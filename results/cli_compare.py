@@ -16,10 +16,11 @@ from results.failures import (
     input_errors,
 )
 from results.options import (
+    asked_option,
     costs_option,
     json_option,
+    kind_option,
     limits_options,
-    objective_option,
     time_limit_option,
 )
 
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
     "heuristics",
     multiple=True,
     metavar="NAME|FILE.py",
-    help="standalone, proportional, partition, annealing, genetic, or a file with "
-    "def schedule(search); may be given several times. All, if nothing is given.",
+    help="standalone, proportional, partition, annealing, genetic; of timed schedules "
+    "list, heft, annealing; or a file with def schedule(search); may be given several "
+    "times. All, if nothing is given.",
 )
 @click.option(
     "--against",
@@ -52,7 +54,8 @@ if TYPE_CHECKING:
     metavar="CERTIFICATE",
     help="Take bound and optimum from there instead of solving.",
 )
-@objective_option
+@asked_option
+@kind_option
 @time_limit_option("Of the solver; 0 for none.")
 @click.option(
     "--heuristic-limit",
@@ -75,7 +78,8 @@ def compare(
     schedules: tuple[Path, ...],
     heuristics: tuple[str, ...],
     against: Path | None,
-    objective: tuple[str, ...],
+    asked: str | None,
+    kind: str | None,
     time_limit: float,
     heuristic_limit: float,
     evaluations: int | None,
@@ -87,26 +91,28 @@ def compare(
     """Judge schedules of SCENARIO: broken rules, value, distance from the optimum."""
     from formulation.certificate import read_certificate
     from formulation.heuristics import Budget, load_heuristic, names_of
+    from formulation.kinds import objective_of
     from formulation.outcome import Limits
     from instances.load import load_instance
     from results import rivals_show as show
     from results.interrupt import in_background, stop_on_interrupt
     from results.progress import reporting
     from results.rivals import Asked, compared
-    from results.run import prepare
+    from results.run import prepare, with_caps
     from results.schedules import read_schedules
 
     with input_errors():
-        prepared = prepare(load_instance(scenario), costs)
-        kind = prepared.problem.kind
-        names = heuristics or (() if schedules else names_of(kind))
-        given = read_schedules(schedules, prepared.problem)
+        prepared = prepare(with_caps(load_instance(scenario), kind=kind), costs)
+        problem = prepared.problem
+        objective = objective_of(problem.kind, problem, asked)
+        names = heuristics or (() if schedules else names_of(problem.kind))
+        given = read_schedules(schedules, problem)
         for name in names:
-            load_heuristic(kind, name)
+            load_heuristic(problem.kind, name)
         proved = None if against is None else read_certificate(against)
     with failures(), stop_on_interrupt() as stop, reporting() as report:
         seconds = None if evaluations is not None else heuristic_limit
-        asked = Asked(
+        wanted = Asked(
             objective=objective,
             schedules=dict(zip(map(str, schedules), given, strict=True)),
             heuristics=names,
@@ -114,7 +120,7 @@ def compare(
             limits=Limits(time_limit or None, workers, seed, stop=stop),
             certificate=None if proved is None else (str(against), proved),
         )
-        rivals, proof = in_background(lambda: compared(prepared, asked, report))
+        rivals, proof = in_background(lambda: compared(prepared, wanted, report))
     if as_json:
         import json
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from formulation.bounded import with_duals
 from formulation.certificate import CertificateError, form_faults
 from formulation.checker import check
 from formulation.heuristics import run_heuristic
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
     from formulation.heuristics import Budget
     from formulation.outcome import Limits, Report
-    from formulation.problem import Problem
     from results.run import Prepared
     from results.schedules import Rival
 
+SOLVED, BOUNDS = "solved", "bounds without search"
 HASHES = ("instance_sha256", "table_sha256")
 
 
@@ -36,7 +37,8 @@ class Proof:
     Parameters
     ----------
     source
-        Where it is from: a certificate's path, or ``solved``.
+        Where it is from: a certificate's path, `SOLVED`, or, without an engine,
+        `BOUNDS`.
     bound
         The proved bounds, up to the first part that is open: nothing is below this
         tuple.
@@ -138,13 +140,9 @@ def prove(
         key=lambda r: r.value or (),
         default=None,
     )
-    outcome = _outcome(prepared.problem, objective, start, limits, report)
-    solved = finish(prepared, outcome)
-    if not solved.verdict.accepted:
-        raise RefusedError("\n".join(solved.verdict.violations))
-    outcome = solved.outcome
+    outcome = _outcome(prepared, objective, start, limits, report)
     return Proof(
-        source="solved",
+        source=SOLVED if outcome.runs else BOUNDS,
         claim=outcome.claim,
         why_stopped=outcome.why_stopped,
         seconds=outcome.seconds,
@@ -154,30 +152,34 @@ def prove(
 
 
 def _outcome(
-    problem: Problem,
+    prepared: Prepared,
     objective: tuple[str, ...],
     start: Rival | None,
     limits: Limits,
     report: Report | None,
 ) -> Outcome[Any]:
-    """Return what CP-SAT finds; the start alone if it does not do such problems.
+    """Return what CP-SAT finds; if it does not do such problems, start and bounds.
 
     Raises
     ------
     KindError
         If the problem has options that its kind has not.
+    RefusedError
+        If our own checker refuses the answer.
     """
+    problem, schedule = prepared.problem, None if start is None else start.schedule
     kind_of(problem).check(problem)
-    schedule = None if start is None else start.schedule
     first = AUTO if schedule is None else schedule
     try:
-        return solve(
+        found = solve(
             problem, objective, "cpsat", limits, report, start=first, clashes=False
         )
     except KindError as error:
         unknown = (None,) * len(objective)
         value = unknown if start is None else start.value or unknown
-        return Outcome(objective, schedule, value, unknown, (), str(error), 0.0)
+        alone = Outcome(objective, schedule, value, unknown, (), str(error), 0.0)
+        return with_duals(problem, alone)
+    return finish(prepared, found).outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from formulation.certificate import energy_text
 from formulation.kinds import kind_of
 from formulation.outcome import relative_gap
+from results.rivals import SOLVED
 from results.text import NONE, clipped, columns, entry, grouped, percent
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _proof_text(
     proof: Proof,
     best: tuple[int, ...] | None,
 ) -> str:
-    where = f"by {proof.source}" if proof.source != "solved" else "by solving"
+    where = "by solving" if proof.source == SOLVED else f"by {proof.source}"
     if proof.claim == "infeasible":
         return f"infeasible, {where}"
     if proof.optimal and proof.best.value is not None:
