@@ -5,10 +5,12 @@ Nothing here proves anything: a schedule counts because the semantics accept it.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from formulation.choices import Choice, fitting
 from formulation.decisions import DRAM, PACKAGE
+from formulation.timed.bounds import run_ticks
 from formulation.timed.calendar import Calendar
 from formulation.timed.clock import timed
 from formulation.timed.priorities import (
@@ -17,8 +19,8 @@ from formulation.timed.priorities import (
     chain,
     followers,
     least_ticks,
-    run_ticks,
     transfer_ticks,
+    upward,
 )
 from formulation.timed.schedule import Schedule
 from formulation.timed.semantics import evaluate
@@ -33,25 +35,53 @@ LEVELS = (4, 3, 2, 1, 0)
 
 
 def list_schedule(p: Problem) -> Iterator[Schedule]:
-    """Yield valid schedules: over ways to decide and priorities, at most one of each.
+    """Yield valid schedules by list scheduling and by HEFT, at most one of each way."""
+    for ranks, inserted in ((chain(p), False), (upward(p), True)):
+        for order, some in ways(p, ranks, inserted=inserted):
+            for s in some:
+                made = in_order(p, s, order)
+                if not evaluate(p, made).violations:
+                    yield made
+                    break
 
-    Tensors go over DRAM and weights are streamed as far as it takes to fit L2.
+
+def ways(
+    p: Problem, ranks: Ranks, *, inserted: bool = False
+) -> Iterator[tuple[Order, Iterator[Schedule]]]:
+    """Yield ways to decide and to order, each with decisions to try in turn.
+
+    Those of a way differ in what goes over DRAM: as far as it takes to fit L2.
+
+    Parameters
+    ----------
+    inserted
+        See `decide`.
     """
-    ranks = chain(p)
-    for apart in (True, False):
-        for resident in (True, False):
-            for due in (False, True):
-                for level in LEVELS:
-                    where = places_of(p, ranks, apart=apart)
-                    if where is None:
-                        break
-                    s = decide(p, ranks, where, resident=resident, level=level)
-                    if s is None:
-                        break
-                    made = in_order(p, s, Order(ranks, due))
-                    if not evaluate(p, made).violations:
-                        yield made
-                        break
+    dates = (False, True) if any(p.timing.due_ticks) else (False,)
+    several = any(len(rounds) > 1 for rounds in p.timing.releases)
+    turns = (False, True) if several else (False,)
+    for apart, resident in product((True, False), (True, False)):
+        where = places_of(p, ranks, apart=apart)
+        if where is None:
+            continue
+        for due, in_turn in product(dates, turns):
+            some = tries(p, ranks, where, resident=resident, inserted=inserted)
+            yield Order(ranks, due, in_turn), some
+
+
+def tries(
+    p: Problem,
+    ranks: Ranks,
+    where: Sequence[Sequence[int]],
+    *,
+    resident: bool,
+    inserted: bool = False,
+) -> Iterator[Schedule]:
+    """Yield what is decided with more and more over DRAM (`decide`)."""
+    for level in LEVELS:
+        s = decide(p, ranks, where, resident=resident, level=level, inserted=inserted)
+        if s is not None:
+            yield s
 
 
 def in_order(p: Problem, s: Schedule, order: Order) -> Schedule:

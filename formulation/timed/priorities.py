@@ -11,9 +11,10 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING
 
-from formulation.choices import Choice, fitting
+from formulation.choices import fitting
 from formulation.problem import remembered
-from formulation.timed.movements import passes, ticks_alone
+from formulation.timed.bounds import run_ticks
+from formulation.timed.movements import passes
 from formulation.traffic import send
 
 if TYPE_CHECKING:
@@ -48,12 +49,6 @@ def least_ticks(p: Problem, t: int) -> int:
     """Return the least length of a run if no optional part is on DRAM."""
     ticks = [run_ticks(p, t, c, k) for c in p.supported(t) for k in fitting(p, t, c)]
     return min(ticks, default=0)
-
-
-def run_ticks(p: Problem, t: int, c: int, choice: Choice) -> int:
-    """Return how long a run lasts if no optional part is on DRAM."""
-    latency = p.tasks[t].modes[c][choice.mode].latency_ticks
-    return max(latency, ticks_alone(p, dict(choice.units)))
 
 
 @remembered

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from formulation.choices import dominated, fitting
 from formulation.problem import remembered
-from formulation.timed.priorities import run_ticks
+from formulation.timed.bounds import run_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
