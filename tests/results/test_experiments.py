@@ -390,8 +390,8 @@ def test_a_worker_ends_with_whoever_waits_for_it() -> None:
 
 
 HEURISTIC = """
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
+import formulation.heuristics as module
 from formulation.pipelined.schedule import Schedule
 
 def run_heuristic(p, name, objective, budget, seed, report=None):
@@ -402,11 +402,9 @@ def run_heuristic(p, name, objective, budget, seed, report=None):
     return SimpleNamespace(schedule=s, value=(7,), evaluations=1, seconds=0.5,
                            why_stopped="finished", trace=(step,), notes=("a note",))
 
-module = ModuleType("formulation.pipelined.heuristics")
 module.Budget = lambda evaluations, seconds: SimpleNamespace(
     evaluations=evaluations, seconds=seconds)
 module.run_heuristic = run_heuristic
-sys.modules[module.__name__] = module
 
 if __name__ == "__main__":
     from results.experiments.worker import main
