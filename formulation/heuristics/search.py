@@ -28,7 +28,7 @@ S = TypeVar("S")  # a schedule
 P = TypeVar("P")  # a plan: what a heuristic decides
 D = TypeVar("D")  # a plan made whole
 
-EVALUATIONS = "evaluation limit"
+EVALUATIONS, INTERRUPTED = "evaluation limit", "interrupted"
 BROKEN_COST = 1e18
 MINOR = 1e-3  # how much a part counts against the one before it
 
@@ -121,7 +121,7 @@ class Search(ABC, Generic[S, P, D]):
         """Value a schedule, a plan, or just the chiplet of every layer.
 
         It is kept if it is valid and better than the best one so far. Counts as one
-        evaluation.
+        evaluation. The first one is valued however little time there is.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Search(ABC, Generic[S, P, D]):
             If it is none of the three, or of a wrong length.
         """
         spent = self.spent
-        if spent is not None:
+        if spent is not None and (self.evaluations or spent == INTERRUPTED):
             raise SpentError(spent)
         self.evaluations += 1
         if isinstance(what, self.schedule_type):
@@ -184,7 +184,7 @@ class Search(ABC, Generic[S, P, D]):
         """What of the budget is spent, as in `Found.why_stopped`; `None`: nothing."""
         budget = self.budget
         if budget.stop is not None and budget.stop.is_set():
-            return "interrupted"
+            return INTERRUPTED
         if budget.seconds is not None and self.seconds >= budget.seconds:
             return "time limit"
         most = budget.evaluations
