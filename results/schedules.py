@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from formulation.certificate import CertificateError, loads_json
 from formulation.decisions import ScheduleError
-from formulation.heuristics import Budget, run_heuristic
 from formulation.kinds import kind_of
 from formulation.rules import UnassignedError
 
