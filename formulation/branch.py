@@ -128,7 +128,10 @@ class _Branch:
         cap, weights = asked
         p, target = self.axis.ask(cap)
         if weights is not None:
-            target = replace(target, quantity="sum", weights=weights)
+            least = self.stairs.first
+            target = replace(
+                target, quantity="sum", weights=weights, period_at_least=least
+            )
         seconds = self.slice if weights is None else CHORD * self.slice
         answer = self.ask_for(p, target, seconds, cap)
         if answer.infeasible:

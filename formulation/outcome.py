@@ -135,6 +135,8 @@ class Target:
         Values of earlier parts of a lexicographic objective; `None`: none.
     at_least
         A bound on `quantity` that is already proved.
+    period_at_least
+        A bound on the period that is already proved.
     """
 
     quantity: str
@@ -143,6 +145,7 @@ class Target:
     at_least: int = 0
     at_most: int | None = None
     weights: tuple[int, int] = (0, 0)
+    period_at_least: int = 0
 
     def __post_init__(self) -> None:
         """Refuse quantities that nobody minimises.

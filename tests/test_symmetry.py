@@ -263,13 +263,13 @@ def test_of_ways_that_are_images_one_is_listed(shape: str, engine: str) -> None:
         assert len(some) <= len(every)
         listed += len(every) - len(some)
         both = (
-            energy_cutter(p, frozenset(), None),
-            energy_cutter(p, frozenset(), None, group=group),
+            energy_cutter(p),
+            energy_cutter(p, group),
         )
         if both[0] is not None and both[0].other is not None and both[1] is not None:
             ways = [
                 {x for w in range(len(b.others.least))
-                 for x in b.chiplets(w, 2**52)} for b in both
+                 for x in b.chiplets(b.every(0, None), w, 2**52)} for b in both
             ]  # fmt: skip
             assert ways[1] <= ways[0]
             assert {

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.bounds import lower
+from formulation.pipelined.bounds import lower, upper
 from formulation.pipelined.cpsat_build import build
 from formulation.pipelined.cpsat_search import (
     ONE_WAY,
@@ -19,6 +19,7 @@ from formulation.pipelined.cpsat_search import (
     stopped,
 )
 from formulation.pipelined.energy_cuts import EnergyCutter, Ways, energy_cutter
+from formulation.pipelined.energy_sums import FAR
 from formulation.pipelined.energy_ways import WholeWays
 from formulation.pipelined.stages import earliest, latest
 from formulation.pipelined.symmetry import useful
@@ -33,7 +34,18 @@ MOST_KEPT = 100_000  # whole ways in the list
 PROOF, START = 0.9, 0.6  # of the time, with ``contiguous`` and without
 WAY_SECONDS = 2.0
 
-Node = tuple[int, int, "Ways | tuple[int, ...]"]
+FINE = 4096  # periods of a single way are split down to this part of the value
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole way, with the periods of the set that it comes from."""
+
+    chiplet: tuple[int, ...]
+    some: Ways
+
+
+Node = tuple[int, int, "Ways | Whole"]
 
 
 def energy_cuttable(search: Search, strengthenings: frozenset[str]) -> bool:
@@ -53,20 +65,21 @@ def by_energy(search: Search, strengthenings: frozenset[str]) -> None:
     for schedules of the best way in sight. What is left in the list bounds the
     rest. Without ``contiguous`` there is only the schedule to start from.
     """
-    target, n = search.target, len(search.p.chiplets)
-    per_tick = 0
-    if target.quantity == "sum":
-        per_tick = target.weights[0] * search.p.energy_den // (target.weights[1] * n)
     group = useful(search.p) if "symmetry" in strengthenings else ()
-    most = target.period_at_most
-    by = energy_cutter(search.p, search.without, most, per_tick, group)
+    target, per_tick = search.target, 0
+    if target.quantity == "sum":
+        per_tick = target.weights[0] * search.p.energy_den // target.weights[1]
+    by = energy_cutter(search.p, group, per_tick)
     if by is not None:
         _Branching(search, strengthenings, by).run()
 
 
 @dataclass
 class _Branching:
-    """The list of what is not settled: (bound, number, set of ways or whole way)."""
+    """The list of what is not settled: (bound, number, set of ways or whole way).
+
+    Bounds are worth `scale`·energy units + `per_tick`·T.
+    """
 
     search: Search
     strengthenings: frozenset[str]
@@ -75,7 +88,6 @@ class _Branching:
     number: Iterator[int] = field(default_factory=count)
     settled: set[tuple[int, ...]] = field(default_factory=set)
     patience: dict[tuple[int, ...], float] = field(default_factory=dict)
-    better: dict[tuple[int, ...], int | None] = field(default_factory=dict)
     solving: float = 0.0
     staged: set[tuple[int, ...]] = field(default_factory=set)
     nodes: int = 0
@@ -83,22 +95,22 @@ class _Branching:
     turn: bool = True
 
     def __post_init__(self) -> None:
-        """Begin with all ways.
-
-        The target is at least (`scale`·energy units + `rest`) / `energy_den`, of the
-        energy units that `by` bounds.
-        """
-        p, target = self.search.p, self.search.target
-        self.whole, self.scale, self.rest = WholeWays(self.by), 1, 0
+        """Begin with all ways, and all periods that a better schedule may have."""
+        search, target = self.search, self.search.target
+        self.whole, self.scale, self.per_tick = WholeWays(self.by), 1, 0
         if target.quantity == "sum":
             self.scale = target.weights[1]
-            priced = self.scale * self.by.per_tick * len(p.chiplets)
-            left = target.weights[0] * p.energy_den - priced
-            self.rest = left * lower(p, self.search.without)
-
-    def _worth(self, bound: int) -> int:
-        """Return a bound in energy units in the target's unit."""
-        return self.search.quanta(self.scale * bound + self.rest)
+            self.per_tick = target.weights[0] * search.p.energy_den
+        caps = [target.period_at_most, search.p.period_cap_ticks]
+        caps += [m.latency_cap_ticks for m in search.p.models]
+        most = min((cap for cap in caps if cap is not None), default=None)
+        if most is None and self.per_tick:
+            most = upper(search.p)
+        least = max(lower(search.p, search.without), target.period_at_least)
+        if most is None or most >= least:
+            every = self.by.every(least, most)
+            node = self._node(every, first=True)
+            self.heap += [] if node is None else [node]
 
     def run(self) -> None:
         """Branch until everything is settled, or time or patience is over."""
@@ -106,7 +118,6 @@ class _Branching:
         share = PROOF if search.p.contiguous else START
         left = search.left()
         seconds = None if left is None else left * share
-        self._put(self._node(self.by.every()))
         while self.heap and not search.enough and not stopped(search):
             self._note(self.heap[0][0])
             spent = time.monotonic() - began
@@ -117,7 +128,7 @@ class _Branching:
             bound, _, best = self.heap[0]
             if not self._open(bound):
                 break
-            if isinstance(best, tuple):
+            if isinstance(best, Whole):
                 self._settle(best, bound)
             elif self.turn and self.solving <= spent / 2:
                 self._dive()
@@ -130,7 +141,7 @@ class _Branching:
     def _open(self, bound: int) -> bool:
         """Whether something of that bound can be better than what is known."""
         value = self.search.value
-        return value is None or self._worth(bound) < value
+        return value is None or self.search.quanta(bound) < value
 
     def _note(self, bound: int | None) -> None:
         """Raise the search's bound; `None`: nothing is left below its value."""
@@ -140,103 +151,108 @@ class _Branching:
         if bound is None and value is not None:
             self.search.raise_bound(value)
         elif bound is not None:
-            found = self._worth(bound)
+            found = self.search.quanta(bound)
             self.search.raise_bound(found if value is None else min(found, value))
 
-    def _put(self, node: Node | None) -> None:
-        if node is not None:
-            heappush(self.heap, node)
-
-    def _node(self, some: Ways, at_least: int = 0) -> Node | None:
-        """Return a set of ways with its bound; `None`: impossible."""
+    def _node(
+        self, some: Ways, at_least: int = 0, *, first: bool = False
+    ) -> Node | None:
+        """Return a set of ways with its bound; `None`: nothing better is in it."""
         self.nodes += 1
-        found = self.by.narrowed(some, self._most())
+        look = self.by.best_priced if first else self.by.narrowed
+        found = look(some, self._most(some))
         if found is None:
             return None
-        return max(found[0], at_least), next(self.number), found[1]
+        bound = self._key(found[0], some)
+        return max(bound, at_least), next(self.number), found[1]
+
+    def _key(self, energy: int, some: Ways) -> int:
+        """Return what a bound on the energy in a set is worth."""
+        return self.scale * energy + self.per_tick * some.least_ticks
+
+    def _most(self, some: Ways) -> int:
+        """Return the largest energy in a set that is worth looking for."""
+        value = self.search.value
+        if value is None:
+            return FAR
+        most = (value - 1) * self.search.p.energy_den
+        return (most - self.per_tick * some.least_ticks) // self.scale
+
+    def _parts(self, some: Ways, bound: int, per_tick: int) -> list[Node] | None:
+        """Return the halves of a set, least bound first; `None`: all are alike."""
+        fine = max(1, bound // (self.scale * FINE))
+        halves = self.by.halves(some, per_tick // self.scale, fine)
+        if len(halves) == 1:
+            return None
+        first = halves[0].most_ticks != halves[1].most_ticks
+        both = [self._node(half, bound, first=first) for half in halves]
+        return sorted((x for x in both if x is not None), key=lambda x: x[:2])
 
     def _expand(self) -> bool:
         """Replace the best set by its halves, or by its whole ways; whether done."""
-        bound, _, ways = heappop(self.heap)
-        assert not isinstance(ways, tuple)
-        halves = self.by.halves(ways)
-        if len(halves) == 2:
-            for half in halves:
-                self._put(self._node(half, bound))
+        bound, _, some = heappop(self.heap)
+        assert isinstance(some, Ways)
+        parts = self._parts(some, bound, self.per_tick // 32)
+        for part in parts or ():
+            heappush(self.heap, part)
+        if parts is not None:
             return True
-        most = self._most()
-        for way in ways.rows.tolist():
-            for value, chiplet in self.by.chiplets(way, most):
-                heappush(self.heap, (max(bound, value), next(self.number), chiplet))
+        most = self._most(some)
+        for way in some.rows.tolist():
+            for energy, chiplet in self.by.chiplets(some, way, most):
+                value, whole = self._key(energy, some), Whole(chiplet, some)
+                heappush(self.heap, (max(bound, value), next(self.number), whole))
                 if len(self.heap) > MOST_KEPT:
-                    heappush(self.heap, (bound, next(self.number), ways))
+                    heappush(self.heap, (bound, next(self.number), some))
                     return False
         return True
 
-    def _most(self) -> int:
-        """Return the largest value in energy units that is worth listing."""
-        value = self.search.value
-        if value is None:
-            return 2**60
-        most = (value - 1) * self.search.p.energy_den - self.rest
-        return most // self.scale
-
     def _dive(self) -> None:
-        """Follow the better half down to one way, and solve its best whole way."""
+        """Follow the better half down to one way, and solve its best whole way.
+
+        Periods are not split: few ways can be as fast as the fastest.
+        """
         node: Node | None = heappop(self.heap)
         while node is not None:
-            bound, _, ways = node
-            assert not isinstance(ways, tuple)
-            halves = self.by.halves(ways)
-            if len(halves) == 1:
-                self._put(node)
-                first = next(self.by.chiplets(int(ways.rows[0]), self._most()), None)
+            bound, _, some = node
+            assert isinstance(some, Ways)
+            parts = self._parts(some, bound, 0)
+            if parts is None:
+                heappush(self.heap, node)
+                way, most = int(some.rows[0]), self._most(some)
+                first = next(self.by.chiplets(some, way, most), None)
                 if first is not None:
-                    better = self._better(first[1])
+                    whole = Whole(first[1], some)
+                    better = self._better(whole)
                     if better is None or self._open(better):
-                        self._solve(first[1])
+                        self._solve(whole)
                 return
-            both = [self._node(half, bound) for half in halves]
-            some = sorted((x for x in both if x is not None), key=lambda x: x[:2])
-            node = some[0] if some else None
-            for other in some[1:]:
-                self._put(other)
+            node = parts[0] if parts else None
+            for other in parts[1:]:
+                heappush(self.heap, other)
 
-    def _settle(self, chiplet: tuple[int, ...], bound: int) -> None:
+    def _settle(self, whole: Whole, bound: int) -> None:
         """Raise the bound of the best whole way, or solve it, and leave it out."""
-        better = self._better(chiplet)
+        better = self._better(whole)
         if better is None or better <= bound:
-            better = self._solve(chiplet)
+            better = self._solve(whole)
         heappop(self.heap)
         if better is not None:
-            heappush(self.heap, (max(bound, better), next(self.number), chiplet))
+            heappush(self.heap, (max(bound, better), next(self.number), whole))
 
-    def _better(self, chiplet: tuple[int, ...]) -> int | None:
+    def _better(self, whole: Whole) -> int | None:
         """Return the better bound of a whole way, if it has one."""
-        if chiplet not in self.better:
-            self.better[chiplet] = self.whole.bound(chiplet, self._enough())
-        return self.better[chiplet]
+        some = whole.some
+        energy = self.whole.bound(whole.chiplet, some, self._most(some) + 1)
+        return None if energy is None else self._key(energy, some)
 
-    def _enough(self) -> int:
-        """Return the bound of a whole way beyond which no better one is looked for.
-
-        An exact one is worth its time where the energy alone counts.
-        """
-        return self._most() + 1 if self._alone else 0
-
-    @property
-    def _alone(self) -> bool:
-        """Whether only the energy is asked for, and no period is too long."""
-        return self.by.most_ticks is None and not self.by.per_tick
-
-    def _solve(self, chiplet: tuple[int, ...]) -> int | None:
+    def _solve(self, whole: Whole) -> int | None:
         """Look for a better schedule of a whole way; return its bound if it stays open.
 
         Every time that it comes back it gets four times as long.
         """
-        if chiplet in self.settled:
-            return None
-        if self._proposed(chiplet):
+        chiplet = whole.chiplet
+        if chiplet in self.settled or self._proposed(whole):
             return None
         began = time.monotonic()
         seconds = self.patience.get(chiplet, WAY_SECONDS)
@@ -247,17 +263,19 @@ class _Branching:
         self.solving += time.monotonic() - began
         return bound
 
-    def _proposed(self, chiplet: tuple[int, ...]) -> bool:
+    def _proposed(self, whole: Whole) -> bool:
         """Try the schedule that the bound of a way is made of; whether that settles it.
 
-        Only the first time.
+        It settles it for the periods that are asked for.
         """
-        better = self._better(chiplet)
-        if better is None or chiplet in self.patience or not self._alone:
+        better = self._better(whole)
+        if better is None:
             return False
-        if self._open(better) and (found := self.whole.schedule(chiplet)) is not None:
-            for place in (earliest, latest):
-                self.search.offer(place(self.search.p, found))
+        if self._open(better):
+            found = self.whole.schedule(whole.chiplet, whole.some)
+            if found is not None:
+                for place in (earliest, latest):
+                    self.search.offer(place(self.search.p, found))
         return not self._open(better)
 
     def _ask(self, chiplet: tuple[int, ...], seconds: float) -> int | None:
@@ -289,4 +307,4 @@ class _Branching:
             if search.value is not None and search.value <= bound:
                 return None
             self.staged.add(chiplet)
-        return (found - self.rest) // self.scale
+        return found

@@ -32,6 +32,7 @@ class OnChiplet:
         self, p: Problem, c: int, layers: tuple[int, ...], per_tick: int
     ) -> None:
         self.p, self.c, self.layers = p, c, layers
+        self.per_tick = per_tick
         self.l2, self.price = p.chiplets[c].l2_bytes, int(prices(p)[c])
         self.spill = self.price + _least_write(p, c, layers)
         self.sums = Sizes(self.l2, [options_of(p, t, c)[0] for t in layers])

@@ -7,23 +7,22 @@ beside a way of the other one, or beside a set of them, is a shortest path over
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations, permutations
 from math import comb, factorial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from formulation.pipelined.bounds import lower
+from formulation.pipelined.energy_others import others_of, priced
 from formulation.pipelined.energy_sums import FAR, Sums, prices, sums
-from formulation.pipelined.symmetry import smallest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from formulation.pipelined.energy_others import Others
     from formulation.pipelined.energy_sums import Array
     from formulation.problem import Problem, ProblemModel
     from formulation.symmetry import Permutation
@@ -33,69 +32,36 @@ if TYPE_CHECKING:
 MOST_ENERGY = 2**51  # energy units of a problem that is looked at
 MOST_LAYERS = 256  # of a model: so many times FAR still fit 64 bits
 MOST_WAYS = 1_500_000  # of one model
+MIXED = 512  # ways in a set, from where on chiplets may pay for time or not
+LEVELS, LEVEL = 12, 3  # prices of time that are tried, and the first of them
 FAR32 = 2**28  # units: stands for "not possible"; two of them still fit 32 bits
 Interval = tuple[int, int, int]  # chiplet, first layer, layer after the last
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
-    """Ways of the model that is enumerated: intervals and their sums by chiplet.
+class Ways:
+    """A set of ways, and of periods.
 
     Parameters
     ----------
-    first, stop
-        Interval of way and chiplet; 0, 0 if it has none.
-    least
-        Energy units by way.
-    parts
-        [way, 4·chiplets]: weight, peak, −refund, ticks: less of each costs less.
+    rows
+        Of `Others`.
+    at
+        Layers before which the larger model may be cut, ascending, with its ends.
+    least_ticks, most_ticks
+        T; `None`: no limit.
+    level
+        Of the price of time in use; 0: none.
+    mixed
+        Whether each chiplet takes the better of that price and none; else all pay.
     """
-
-    first: Array
-    stop: Array
-    least: Array
-    parts: Array
-
-
-@lru_cache(maxsize=2)
-def _others(
-    p: Problem,
-    model: ProblemModel | None,
-    per_tick: int,
-    group: tuple[Permutation, ...],
-) -> Others:
-    """Return all ways of a model up to symmetry; without a model one, of nothing."""
-    n = len(p.chiplets)
-    if model is None:
-        none, zero = np.zeros((1, n), dtype=np.int64), np.zeros(1, dtype=np.int64)
-        return Others(none, none, zero, np.zeros((1, 4 * n), dtype=np.int64))
-    of = sums(p, model, per_tick)
-    size, found = model.last - model.first + 1, []
-    for used in range(1, n + 1):
-        inner = list(combinations(range(1, size), used - 1))
-        stops = np.array(inner, dtype=np.int64).reshape(len(inner), used - 1)
-        first = np.pad(stops, ((0, 0), (1, 0)))
-        stop = np.pad(stops, ((0, 0), (0, 1)), constant_values=size)
-        for order in filter(lambda x: smallest(x, group), permutations(range(n), used)):
-            both = np.zeros((2, len(stops), n), dtype=np.int64)
-            both[:, :, list(order)] = first, stop
-            found.append(both)
-    first, stop = np.concatenate(found, axis=1)
-    columns = [
-        np.stack([row[c, first[:, c], stop[:, c]] for c in range(n)], axis=1)
-        for row in (of.least, of.weight, of.peak, -of.refund, of.ticks)
-    ]
-    least = columns[0].sum(axis=1)
-    able = np.flatnonzero(least < FAR)
-    return Others(first[able], stop[able], least[able], np.hstack(columns[1:])[able])
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """A set of ways: rows of `Others`, and where the larger model may be cut."""
 
     rows: Array
     at: Array
+    least_ticks: int
+    most_ticks: int | None
+    level: int = 0
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +74,15 @@ class EnergyCutter:
         The larger model, whose ways are paths, and its numbers.
     other, others
         The smaller model, if there are two, its numbers and all its ways.
-    most_ticks
-        No chiplet may be busy longer; `None`: no limit.
-    per_tick
-        Energy units for every tick of every chiplet: λ. What is bounded is energy +
-        λ·chiplets·T.
-    fixed
-        Energy units of every schedule on top.
+    share
+        Energy units that a tick of T costs, for each chiplet: what is bounded is the
+        energy + share·chiplets·T, less that at the least T of a set.
+    first_price
+        Energy units a tick, the price of time of level 1; each level has half of the
+        one before.
     unit
         Energy units that costs of intervals are counted in, rounded down: so paths
         take 32 bits, a third of the time.
-    rows
-        [number, chiplet, from · (layers + 1) + to]: the five `sums`.
     """
 
     p: Problem
@@ -127,40 +90,72 @@ class EnergyCutter:
     sums: Sums
     other: tuple[ProblemModel, Sums] | None
     others: Others
-    most_ticks: int | None
-    per_tick: int
-    fixed: int
+    group: tuple[Permutation, ...]
+    share: int
+    first_price: int
     unit: int
-    rows: Array
 
     def bound(self, ways: Array) -> int | None:
-        """Return a bound on all with one of these ways of the other model.
+        """Return a bound on the energy with one of these ways of the other model.
 
         `None`: there is no such way.
         """
-        found = self.narrowed(Ways(ways, self.every().at), FAR)
+        every = self.every(0, None)
+        found = self.narrowed(replace(every, rows=ways), FAR)
         return None if found is None else found[0]
 
-    def every(self) -> Ways:
-        """Return all ways."""
+    def every(self, least_ticks: int, most_ticks: int | None) -> Ways:
+        """Return all ways with such periods."""
         rows = np.arange(self.others.least.size)
-        return Ways(rows, np.arange(self.sums.least.shape[1]))
+        at = np.arange(self.sums.least.shape[1])
+        return Ways(rows, at, least_ticks, most_ticks)
+
+    def spared(self, some: Ways, price: int) -> int:
+        """Return what a priced cost of a chiplet is above its energy at the most.
+
+        Of its share of what T costs, what is more than at the least T is taken off.
+        """
+        if not price:
+            return 0
+        if price <= self.share:
+            return price * some.least_ticks
+        assert some.most_ticks is not None
+        above = some.most_ticks - some.least_ticks
+        return price * some.most_ticks - self.share * above
+
+    def price(self, level: int) -> int:
+        """Return the price of time of a level, energy units a tick."""
+        return self.first_price >> (level - 1) if level else 0
 
     def narrowed(self, some: Ways, most: int) -> tuple[int, Ways] | None:
-        """Return a bound on a set of ways, and those with a value ≤ `most` of them.
+        """Return a bound on the energy in a set, and those with ≤ `most` of them.
 
-        Not all others are left out: only where no way of such a value cuts the
-        larger model. `None`: there is none.
+        Others are left out only by cuts that no such way has. `None`: there is none.
         """
-        ways, at = some.rows, some.at
-        n = len(self.p.chiplets)
-        parts, least = self.others.parts[ways], self.others.least[ways]
+        best: tuple[int, Ways] | None = None
+        both = some.level and not some.mixed and some.rows.size <= MIXED
+        for mixed in (False, True) if both else (some.mixed,):
+            found = self._narrowed(replace(some, mixed=mixed), most)
+            if found is None:
+                return None
+            if best is None or found[0] > best[0]:
+                best = found
+        return best
+
+    def _narrowed(self, some: Ways, most: int) -> tuple[int, Ways] | None:
+        """Do so with one way to price time."""
+        rows, n = some.rows, len(self.p.chiplets)
+        parts, least = self.others.parts[rows], self.others.least[rows]
         low, high = parts.min(axis=0), parts[:, :n].max(axis=0)
-        price = int(prices(self.p).min())
-        costs, none = self._costs(low, high, price, at)
+        worth = int(prices(self.p).min())
+        rest = self.p.static_energy * some.least_ticks - worth * n
+        if some.level and not some.mixed:
+            model, price = self.other[0] if self.other else None, self.price(some.level)
+            least = least + priced(self.p, model, price, self.group)[rows, -1]
+            rest -= n * self.spared(some, price)
+        costs, none = self._costs(some, low, high, worth)
         table = _paths(costs)
-        rest = int((least + price * parts[:, :n].sum(axis=1)).min()) - price * n
-        rest += self.fixed + none
+        rest += int((least + worth * parts[:, :n].sum(axis=1)).min()) + none
         value = int(table[:, -1].min())
         if value >= FAR32 or rest + value * self.unit > most:
             return None
@@ -169,33 +164,58 @@ class EnergyCutter:
             with_c = np.flatnonzero(np.arange(2**n) >> c & 1)
             back[with_c] = np.minimum(back[with_c], back[with_c ^ (1 << c)])
         through = (table + back[::-1]).min(axis=0)
-        kept = at[through <= (most - rest) // self.unit]
-        return rest + value * self.unit, Ways(ways, kept)
+        kept = some.at[through <= (most - rest) // self.unit]
+        return rest + value * self.unit, replace(some, at=kept)
 
-    def halves(self, some: Ways) -> list[Ways]:
+    def best_priced(self, some: Ways, most: int) -> tuple[int, Ways] | None:
+        """Return the best of `narrowed` over levels of the price of time.
+
+        From the set's own level on, up and down, as long as it helps.
+        """
+        best = self.narrowed(some, most)
+        if some.most_ticks is None or best is None:
+            return best
+        start = some.level or LEVEL
+        for step in (1, -1):
+            level = start if step > 0 else start - 1
+            while 1 <= level <= LEVELS:
+                found = self.narrowed(replace(some, level=level), most)
+                if found is None:
+                    return None
+                if found[0] <= best[0]:
+                    break
+                best, level = found, level + step
+        return best
+
+    def halves(self, some: Ways, per_tick: int, fine: int) -> list[Ways]:
         """Return two halves of a set, split where its numbers differ most in energy.
 
-        Where all of them are alike: the set.
+        Where all of them are alike: the set. The numbers of a way, or the period, of
+        which a tick is worth `per_tick`, where that is worth more than `fine`.
         """
         n, rows = len(self.p.chiplets), some.rows
         price = prices(self.p).tolist()
-        per_tick = 0
-        if self.most_ticks is not None:
-            most = int(self.others.least.max())
-            per_tick = max(1, most // max(1, self.most_ticks))
-        worth = np.array([*price, *price, *[1] * n, *[per_tick] * n])
+        busy = self.price(some.level or LEVEL) if some.most_ticks is not None else 0
+        worth = np.array([*price, *price, *[1] * n, *[busy] * n])
         least, parts = self.others.least[rows], self.others.parts[rows] * worth
         apart = parts.max(axis=0) - parts.min(axis=0)
         widest, width = least, int(least.max() - least.min())
         if int(apart.max()) > width:
             widest, width = parts[:, int(apart.argmax())], int(apart.max())
+        if some.most_ticks is not None and some.most_ticks > some.least_ticks:
+            middle = (some.least_ticks + some.most_ticks) // 2
+            if per_tick * (some.most_ticks - some.least_ticks) > max(width, fine):
+                return [
+                    replace(some, most_ticks=middle),
+                    replace(some, least_ticks=middle + 1),
+                ]
         if not width:
             return [some]
         low = widest <= int(widest.min()) + width // 2
-        return [Ways(rows[low], some.at), Ways(rows[~low], some.at)]
+        return [replace(some, rows=rows[low]), replace(some, rows=rows[~low])]
 
     def _costs(
-        self, parts: Array, most: Array, worth: int, at: Array
+        self, some: Ways, parts: Array, most: Array, worth: int
     ) -> tuple[Array32, int]:
         """Return what intervals of the larger model cost beside parts of the other.
 
@@ -204,37 +224,68 @@ class EnergyCutter:
         model's weights are between `parts` and `most`, each byte worth some energy,
         and as many of them as is best.
         """
-        n, size = len(self.p.chiplets), self.sums.least.shape[1]
+        n, size, at = len(self.p.chiplets), self.sums.least.shape[1], some.at
         first, stop = np.triu_indices(at.size, 1)
         pairs = np.concatenate([[0], at[first] * size + at[stop]])
-        own, own_weight, own_peak, own_refund, own_ticks = self.rows[:, :, pairs]
         weight, peak, back, ticks = parts.reshape(4, n, 1)
-        l2 = np.array([[c.l2_bytes] for c in self.p.chiplets])
-        over = own_weight + np.maximum(own_peak, peak) - l2
-        price = prices(self.p).reshape(n, 1)
-        back = back - own_refund
-        taken = back // np.maximum(price, 1) - over
-        taken = np.minimum(np.maximum(taken, weight), most.reshape(n, 1))
-        energy: Array = own + np.maximum(back, price * (over + taken)) - worth * taken
+        taking = (weight, most.reshape(n, 1), worth)
+        own = _at(self.sums, pairs)
+        back = back - own[3]
+        over = np.maximum(own[2], peak)
+        energy = self._energy(own[0], own[1], over, back, taking)
+        if some.level:
+            price = self.price(some.level)
+            model = self.other[0] if self.other else None
+            extra = priced(self.p, model, price, self.group)[some.rows].min(axis=0)
+            add, peak = extra[: 2 * n].reshape(2, n, 1)
+            paid = _at(sums(self.p, self.model, price), pairs)
+            over = np.maximum(paid[2], peak)
+            more = self._energy(paid[0], own[1], over, back, taking)
+            if some.mixed:
+                more += add - self.spared(some, price)
+            energy = np.maximum(energy, more) if some.mixed else more
         none = energy[:, :1]
-        units = np.minimum((energy - none) // self.unit, FAR32)
-        if self.most_ticks is not None:
-            units[own_ticks + ticks > self.most_ticks] = FAR32
+        units = np.minimum((energy - none) // self.unit, FAR32 // (2 * n))
+        units[own[0] >= FAR] = FAR32
+        if some.most_ticks is not None:
+            units[own[4] + ticks > some.most_ticks] = FAR32
         costs = np.full((n, at.size, at.size), FAR32, dtype=np.int32)
         if int(units[:, 0].max()) < FAR32:
             costs[:, first, stop] = units[:, 1:]
         return costs, int(none.sum())
 
-    def chiplets(self, way: int, most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Yield all whole ways of value ≤ `most` with one way of the other model.
+    def _energy(
+        self,
+        least: Array,
+        weight: Array,
+        peak: Array,
+        back: Array,
+        taking: tuple[Array, Array, int],
+    ) -> Array:
+        """Return the least energy of a chiplet, over weights of the other model."""
+        price = prices(self.p).reshape(-1, 1)
+        fewest, most, worth = taking
+        over = weight + peak - np.array([[c.l2_bytes] for c in self.p.chiplets])
+        taken = back // np.maximum(price, 1) - over
+        taken = np.minimum(np.maximum(taken, fewest), most)
+        found: Array = least + np.maximum(back, price * (over + taken)) - worth * taken
+        return found
 
-        As (value, chiplet of every layer); the first one is a best one.
+    def chiplets(
+        self, some: Ways, way: int, most: int
+    ) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield all whole ways of energy ≤ `most` with one way of the other model.
+
+        As (bound, chiplet of every layer); the first one is a best one.
         """
         parts = self.others.parts[way]
-        at = np.arange(self.sums.least.shape[1])
-        costs, none = self._costs(parts, parts[: len(self.p.chiplets)], 0, at)
+        size = self.sums.least.shape[1]
+        one = replace(some, rows=np.array([way]), at=np.arange(size))
+        one = replace(one, mixed=some.level > 0)
+        costs, none = self._costs(one, parts, parts[: len(self.p.chiplets)], 0)
         table = _paths(costs)
-        fixed = self.fixed + int(self.others.least[way]) + none
+        fixed = self.p.static_energy * some.least_ticks + none
+        fixed += int(self.others.least[way])
         units = min((most - fixed) // self.unit, FAR32 - 1)
         for used in np.argsort(table[:, -1], kind="stable").tolist():
             todo: list[tuple[int, int, int, tuple[Interval, ...]]]
@@ -270,6 +321,12 @@ class EnergyCutter:
         return tuple(chiplet)
 
 
+def _at(of: Sums, pairs: Array) -> list[Array]:
+    """Return numbers of intervals [chiplet, interval], by from · (layers + 1) + to."""
+    rows = (of.least, of.weight, of.peak, of.refund, of.ticks)
+    return [x.reshape(len(x), -1)[:, pairs] for x in rows]
+
+
 @lru_cache(maxsize=4)
 def _steps(n: int) -> list[tuple[Array, Array, Array]]:
     """Return sets of so many chiplets by size: sets, last chiplets, sets before."""
@@ -296,15 +353,9 @@ def _paths(costs: Array32) -> Array32:
 
 
 def energy_cutter(
-    p: Problem,
-    without: frozenset[str],
-    most_ticks: int | None,
-    per_tick: int = 0,
-    group: tuple[Permutation, ...] = (),
+    p: Problem, group: tuple[Permutation, ...] = (), per_tick: int = 0
 ) -> EnergyCutter | None:
-    """Return the relaxation of a problem whose periods are at most `most_ticks`.
-
-    It bounds energy + `per_tick`·chiplets·T, in energy units.
+    """Return the relaxation of a problem of which a tick costs so much energy.
 
     `None` where it does not apply: more than two models, more ways or layers than
     are worth looking at, energies beyond 2^51 units.
@@ -316,30 +367,30 @@ def energy_cutter(
         return None
     if len(models) == 2 and comb(sizes[1] + n - 1, n - 1) * factorial(n) > MOST_WAYS:
         return None
-    caps = [most_ticks, p.period_cap_ticks, *(m.latency_cap_ticks for m in p.models)]
-    tightest = min((cap for cap in caps if cap is not None), default=None)
-    found = [sums(p, m, per_tick) for m in models]
-    fixed = p.static_energy * lower(p, without)
-    worst = fixed + sum(_worst(p, x) for x in found)
+    found = [sums(p, m) for m in models]
+    worst = sum(_worst(p, x) for x in found)
     if worst > MOST_ENERGY:
         return None
     other = (models[1], found[1]) if len(models) == 2 else None
-    others = _others(p, models[1] if other else None, per_tick, group)
+    others = others_of(p, models[1] if other else None, group)
     if not others.least.size:
         return None
-    large = found[0]
-    five = (large.least, large.weight, large.peak, large.refund, large.ticks)
+    # At this price all time on all chiplets is worth as much as all energy.
+    ticks = sum(int(x.ticks[:, 0, -1].min()) for x in found)
+    least = sum(int(x.least[:, 0, -1].min()) for x in found)
+    longest = max(1, *(int(x.ticks.max()) for x in found))
+    first = min(least // max(1, ticks), MOST_ENERGY // longest)
+    share = min(per_tick // n, MOST_ENERGY // longest // 4)
     return EnergyCutter(
         p=p,
         model=models[0],
-        sums=large,
+        sums=found[0],
         other=other,
         others=others,
-        most_ticks=tightest,
-        per_tick=per_tick,
-        fixed=fixed,
-        unit=max(1, -(-worst * 2 // FAR32)),
-        rows=np.stack(five).reshape(5, n, -1),
+        group=group,
+        share=share,
+        first_price=4 * share or first,
+        unit=max(1, -(-worst * 4 // FAR32)),
     )
 
 

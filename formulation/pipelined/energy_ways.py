@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from formulation.decisions import DRAM, PACKAGE
 from formulation.pipelined.energy_chiplet import OnChiplet
+from formulation.pipelined.energy_cuts import LEVELS
 from formulation.pipelined.energy_sums import FAR
 from formulation.pipelined.schedule import Schedule
 
 if TYPE_CHECKING:
     from formulation.choices import Choice
-    from formulation.pipelined.energy_cuts import EnergyCutter
+    from formulation.pipelined.energy_cuts import EnergyCutter, Ways
     from formulation.problem import Problem
 
 MOST_CROSSING = 10  # tensors whose places are tried
@@ -33,27 +34,29 @@ class WholeWays:
     by: EnergyCutter
     places: dict[tuple[int, ...], OnChiplet] = field(default_factory=dict)
 
-    def bound(self, chiplet: tuple[int, ...], enough: int = FAR) -> int | None:
-        """Return a bound in energy units on schedules with these chiplets.
+    def bound(
+        self, chiplet: tuple[int, ...], some: Ways, enough: int = FAR
+    ) -> int | None:
+        """Return a bound on the energy with these chiplets and periods as in a set.
 
         `None`: too many tensors go between chiplets. A bound that is `enough` need
         not be the best one.
         """
-        found = self._best(chiplet, enough)
+        found = self._best(chiplet, some, enough)
         return None if found is None else found[0]
 
-    def schedule(self, chiplet: tuple[int, ...]) -> Schedule | None:
+    def schedule(self, chiplet: tuple[int, ...], some: Ways) -> Schedule | None:
         """Return what takes the least energy by the bound, all in stage 0.
 
         Nothing is proved of it. `None`: the bound does not say so much.
         """
-        p, found = self.by.p, self._best(chiplet, FAR)
+        p, found = self.by.p, self._best(chiplet, some, FAR)
         if found is None or not found[1]:
             return None
         chosen: dict[int, Choice] = {}
         dram: set[int] = set()
-        for x, held, streamed in found[1]:
-            choice, moved = x.decide(held, streamed)
+        for on, held, streamed in found[1]:
+            choice, moved = on.decide(held, streamed)
             chosen |= choice
             dram.update(streamed, moved)
         if len(chosen) < len(chiplet):
@@ -71,7 +74,7 @@ class WholeWays:
         )
 
     def _best(
-        self, chiplet: tuple[int, ...], enough: int
+        self, chiplet: tuple[int, ...], some: Ways, enough: int
     ) -> tuple[int, list[Term]] | None:
         """Return the best bound and what each chiplet has to do with it."""
         p = self.by.p
@@ -83,36 +86,103 @@ class WholeWays:
         if len(crossing) > MOST_CROSSING:
             return None
         mine = [
-            self._on(c, tuple(t for t, d in enumerate(chiplet) if d == c))
+            self._on(c, tuple(t for t, d in enumerate(chiplet) if d == c), some)
             for c in range(len(p.chiplets))
         ]
-        found: list[tuple[int, int, list[Term]]] = []
+        fixed = p.static_energy * some.least_ticks
+        found: list[tuple[int, int, list[Lines]]] = []
         for choice in product(*crossing):
             held = [0] * len(mine)
             dram: list[tuple[int, ...]] = [()] * len(mine)
-            energy = self.by.fixed + sum(one.energy for one in choice)
+            energy = fixed + sum(one.energy for one in choice)
             for one in choice:
                 for c, copies in one.copies:
                     held[c] += copies
                 for c in one.streamed:
                     dram[c] += (one.tensor,)
-            terms = list(zip(mine, held, dram, strict=True))
-            quick = energy + sum(x.least(n, some, exact=False) for x, n, some in terms)
-            found.append((quick, energy, terms))
+            every = [Lines(*row) for row in zip(mine, held, dram, strict=True)]
+            found.append((energy + self._least(every, some)[0], energy, every))
         best: tuple[int, list[Term]] = (FAR, [])
-        for quick, energy, terms in sorted(found, key=lambda x: x[0]):
+        for quick, energy, every in sorted(found, key=lambda x: x[0]):
             if quick >= min(best[0], enough):
                 return min(best, (quick, []), key=lambda x: x[0])
-            exact = energy + sum(x.least(n, some, exact=True) for x, n, some in terms)
-            if exact < best[0]:
-                best = exact, terms
+            value, ticks = self._least(every, some)
+            while energy + value < enough and any([x.sharpen(ticks) for x in every]):
+                value, ticks = self._least(every, some)
+            if energy + value < best[0]:
+                best = energy + value, [x.term(ticks) for x in every]
         return best
 
-    def _on(self, c: int, layers: tuple[int, ...]) -> OnChiplet:
-        key = (c, *layers)
-        if key not in self.places:
-            self.places[key] = OnChiplet(self.by.p, c, layers, self.by.per_tick)
-        return self.places[key]
+    def _least(self, every: list[Lines], some: Ways) -> tuple[int, int]:
+        """Return the least bound over the periods of a set, and that period.
+
+        A tick costs every chiplet its share on top. The sum is convex in T.
+        """
+        share, first = self.by.share * len(every), some.least_ticks
+
+        def value(ticks: int) -> int:
+            return share * (ticks - first) + sum(x.at(ticks) for x in every)
+
+        low, high = first, some.most_ticks or first
+        while high - low > 2:
+            third = (high - low) // 3
+            if value(low + third) <= value(high - third):
+                high -= third
+            else:
+                low += third
+        return min((value(ticks), ticks) for ticks in range(low, high + 1))
+
+    def _on(self, c: int, layers: tuple[int, ...], some: Ways) -> list[OnChiplet]:
+        """Return what bounds the energy of layers on a chiplet, by price of time.
+
+        No price, and those near the level of the set.
+        """
+        levels = [0]
+        if some.most_ticks is not None:
+            near = range(some.level - 2, some.level + 3)
+            levels += [x for x in near if 1 <= x <= LEVELS]
+        for level in levels:
+            if (c, level, *layers) not in self.places:
+                on = OnChiplet(self.by.p, c, layers, self.by.price(level))
+                self.places[c, level, *layers] = on
+        return [self.places[c, level, *layers] for level in levels]
+
+
+class Lines:
+    """What a chiplet's energy is at least, as a function of T: the most of lines.
+
+    By `compute` energy + price·T is at least what it is at a price of time.
+    """
+
+    def __init__(
+        self, some: list[OnChiplet], copies: int, dram: tuple[int, ...]
+    ) -> None:
+        self.some, self.copies, self.dram = some, copies, dram
+        self.exact = [False] * len(some)
+        self.values = [x.least(copies, dram, exact=False) for x in some]
+
+    def at(self, ticks: int) -> int:
+        """Return the bound at a T."""
+        rows = zip(self.values, self.some, strict=True)
+        return max(value - x.per_tick * ticks for value, x in rows)
+
+    def _best(self, ticks: int) -> int:
+        rows = zip(self.values, self.some, strict=True)
+        values = [value - x.per_tick * ticks for value, x in rows]
+        return values.index(max(values))
+
+    def sharpen(self, ticks: int) -> bool:
+        """Make the line exact that counts at a T; whether it was not."""
+        n = self._best(ticks)
+        if self.exact[n]:
+            return False
+        self.exact[n] = True
+        self.values[n] = self.some[n].least(self.copies, self.dram, exact=True)
+        return True
+
+    def term(self, ticks: int) -> Term:
+        """Return the chiplet at the price of time that counts at a T."""
+        return self.some[self._best(ticks)], self.copies, self.dram
 
 
 def _spread(p: Problem, u: int, chiplet: tuple[int, ...]) -> int:
