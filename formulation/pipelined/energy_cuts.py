@@ -332,9 +332,8 @@ def _steps(n: int) -> list[tuple[Array, Array, Array]]:
     """Return sets of so many chiplets by size: sets, last chiplets, sets before."""
     found = []
     for size in range(1, n + 1):
-        some = [x for x in range(2**n) if x.bit_count() == size]
-        last = np.array([[c for c in range(n) if x >> c & 1] for x in some])
-        sets = np.array(some)
+        sets = np.array([x for x in range(2**n) if x.bit_count() == size])
+        last = np.array([[c for c in range(n) if x >> c & 1] for x in sets.tolist()])
         found.append((sets, last, sets[:, None] ^ (1 << last)))
     return found
 
