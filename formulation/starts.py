@@ -46,6 +46,8 @@ def worth_starting(p: Problem) -> bool:
     if len(p.tasks) * len(p.chiplets) < LARGE:
         return False
     weights = sum(task.weight_bytes for task in p.tasks)
+    if not weights and not p.tensors:
+        return False  # any assignment is a schedule: the first one is found at once
     room = sum(chiplet.l2_bytes for chiplet in p.chiplets)
     return (
         len(p.chiplets) > MOST_CHIPLETS

@@ -34,6 +34,7 @@ from results.options import (
     costs_option,
     drawable,
     exact,
+    format_option,
     fraction_of_gap,
     json_option,
     kind_option,
@@ -52,7 +53,11 @@ if TYPE_CHECKING:
 ABORTED = 130
 
 
-def _load(scenario: str) -> Instance:
+def _load(scenario: str, form: str | None) -> Instance:
+    if form is not None:
+        from instances.readers.formats import read_foreign
+
+        return read_foreign(Path(scenario), form)
     from instances.load import load_instance
 
     return load_instance(scenario)
@@ -104,6 +109,7 @@ def cli() -> None:
     "annealing where engines are slow to find a first schedule.",
 )
 @costs_option
+@format_option
 @json_option
 @click.option(
     "--out", callback=writable, metavar="FILE", help="Where the certificate goes."
@@ -122,6 +128,7 @@ def solve(
     latency_cap: dict[str, int],
     start: str,
     costs: Path | None,
+    form: str | None,
     as_json: bool,
     out: Path | None,
 ) -> int:
@@ -135,7 +142,7 @@ def solve(
 
     with input_errors():
         instance = with_caps(
-            _load(scenario),
+            _load(scenario, form),
             period_ticks=period_cap,
             energy_pj=energy_cap,
             latency_ticks=latency_cap,
@@ -193,9 +200,14 @@ def _print_solved(solved: Any, as_json: bool, out: Path | None) -> None:
     help="Also build this scenario and compare the hashes.",
 )
 @costs_option
+@format_option
 @json_option
 def check(
-    certificate: Path, against: str | None, costs: Path | None, as_json: bool
+    certificate: Path,
+    against: str | None,
+    costs: Path | None,
+    form: str | None,
+    as_json: bool,
 ) -> int:
     """Replay CERTIFICATE from its file alone, without any solver."""
     from formulation.certificate import read_certificate
@@ -204,6 +216,8 @@ def check(
 
     if costs is not None and against is None:
         raise click.UsageError("--costs goes with --against SCENARIO")
+    if form is not None and against is None:
+        raise click.UsageError("--format goes with --against SCENARIO")
     with input_errors():
         data = read_certificate(certificate)
         if against is None:
@@ -211,7 +225,7 @@ def check(
         else:
             from results.run import table_of
 
-            instance = _load(against)
+            instance = _load(against, form)
             verdict = check_against(data, instance, table_of(instance, costs))
     if as_json:
         import json
@@ -234,9 +248,16 @@ def check(
 @cli.command()
 @click.argument("scenario")
 @costs_option
+@format_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV alone, as --costs reads it.")
-def cost(scenario: str, costs: Path | None, as_json: bool, as_csv: bool) -> int:
+def cost(
+    scenario: str,
+    costs: Path | None,
+    form: str | None,
+    as_json: bool,
+    as_csv: bool,
+) -> int:
     """Print the cost table of SCENARIO: every mode of every layer and type."""
     from costmodel.costs_csv import to_csv
     from results.costs import as_text
@@ -244,7 +265,7 @@ def cost(scenario: str, costs: Path | None, as_json: bool, as_csv: bool) -> int:
     from results.text import screen_width
 
     with input_errors():
-        table = table_of(_load(scenario), costs)
+        table = table_of(_load(scenario, form), costs)
     if as_json:
         text = table.to_json()
     else:
@@ -256,13 +277,14 @@ def cost(scenario: str, costs: Path | None, as_json: bool, as_csv: bool) -> int:
 @cli.command()
 @click.argument("source", metavar="CERTIFICATE_OR_SCENARIO")
 @costs_option
+@format_option
 @click.option(
     "--figure",
     callback=drawable,
     metavar="FILE",
     help="Of a timed schedule, who does what when: PDF, PNG or SVG; matplotlib.",
 )
-def show(source: str, costs: Path | None, figure: Path | None) -> int:
+def show(source: str, costs: Path | None, form: str | None, figure: Path | None) -> int:
     """Show a schedule: stages or time lines, loads, what holds it up."""
     from formulation.certificate import CertificateError, read_certificate
     from results.evidence import RefusedError
@@ -270,7 +292,7 @@ def show(source: str, costs: Path | None, figure: Path | None) -> int:
     from results.text import screen_width
 
     path = Path(source)
-    if path.is_file():
+    if form is None and path.is_file():
         try:
             data = read_certificate(path)
         except CertificateError:
@@ -291,7 +313,7 @@ def show(source: str, costs: Path | None, figure: Path | None) -> int:
     if figure is not None:
         raise click.UsageError("--figure goes with a certificate")
     with input_errors():
-        click.echo(scenario_text(_load(source), costs, screen_width()))
+        click.echo(scenario_text(_load(source, form), costs, screen_width()))
     return OPTIMAL
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from instances.readers.formats import FORMATS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
@@ -178,6 +180,15 @@ def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     return workers(seed(command))
 
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    help="SCENARIO is a file of another tool: "
+    + "; ".join(f"{name}, {what}" for name, what in FORMATS.items())
+    + ".",
+)
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="JSON alone on stdout."

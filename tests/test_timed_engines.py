@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -25,8 +23,6 @@ from tests import oracle_timed as oracle
 from tests.test_oracle_timed import chain, network, problem, row
 from tests.timed_random import cases, tiny
 
-ROOT = Path(__file__).resolve().parents[1]
-SHOPS = ROOT.parent / "shared" / "data" / "classical" / "fjsp"
 LIMITS = Limits(workers=1)
 NONE: frozenset[str] = frozenset()
 ALL = frozenset(STRENGTHENINGS)
@@ -298,29 +294,6 @@ def test_a_start_counts_if_it_is_valid() -> None:
     assert broken.proved
     (note,) = broken.notes
     assert note.startswith("the hint was rejected: ")
-
-
-@pytest.mark.skipif(not SHOPS.exists(), reason="../shared is absent")
-@pytest.mark.parametrize(("number", "least"), [(51, 55), (137, 47), (179, 11)])
-def test_flexible_job_shops(number: int, least: int) -> None:
-    """Optima that others proved: machines are chiplets, nothing else takes time."""
-    text = (SHOPS / f"{number}.txt").read_text(encoding="utf-8")
-    (_,), (machines,), counts, *rows = [
-        [int(word) for word in line.split()] for line in text.splitlines() if line
-    ]
-    held, models, costs, left = "abcdefghij"[:machines], [], [], iter(rows)
-    for job, count in enumerate(counts):
-        names, model = [f"o{n}" for n in range(count)], f"j{job}"
-        tensors = [(i, (j,), 1) for i, j in pairwise(names)]
-        models.append(network(" ".join(names), tensors, name=model))
-        for name, times in zip(names, left, strict=False):
-            costs += [
-                replace(row(name, ticks, kind), model=model)
-                for kind, ticks in zip(held, times, strict=True)
-                if ticks
-            ]
-    p = problem(models, costs, held, contention="none", weights="preloaded")
-    assert proved(p, "makespan") == (least,)
 
 
 def test_fluid_is_refused() -> None:
