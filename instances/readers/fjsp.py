@@ -128,7 +128,8 @@ def _operations(rows: Rows, index: int, job: str, machines: int) -> list[Times]:
     left = [number for number in numbers if number is not None]
     if len(left) < len(numbers):
         return []
-    count, at, found = left[0], 1, []
+    count, at = left[0], 1
+    found: list[Times] = []
     if not count:
         rows.fault(line, job, "0 operations", "at least 1")
     for number in range(count):
