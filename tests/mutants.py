@@ -41,7 +41,8 @@ CPSAT_MEMORY, CHOICES = FOLDER + "cpsat_memory.py", "formulation/choices.py"
 DECIDED, SHAPE = "formulation/cpsat_decisions.py", "formulation/cpsat_shape.py"
 CUTS, SEARCH_CUTS = FOLDER + "cuts.py", FOLDER + "cpsat_cuts.py"
 MILP, MILP_VARS = FOLDER + "milp_rules.py", FOLDER + "milp_vars.py"
-MILP_MEMORY, MILP_TRAFFIC = FOLDER + "milp_memory.py", FOLDER + "milp_traffic.py"
+MILP_MEMORY, MILP_TRAFFIC = FOLDER + "milp_memory.py", "formulation/milp_traffic.py"
+MILP_SHAPE, MILP_DECIDED = "formulation/milp_shape.py", "formulation/milp_decisions.py"
 MILP_BUILD, MILP_ENERGY = FOLDER + "milp.py", FOLDER + "milp_energy.py"
 GROUP, CPSAT_BUILD = "formulation/symmetry.py", FOLDER + "cpsat_build.py"
 SYMMETRY, MILP_CUTS = FOLDER + "symmetry.py", FOLDER + "milp_cuts.py"
@@ -125,7 +126,7 @@ BUGS = (
             "base = [(z, m.options.get((t + 1, c), [k])[0].ticks) for z, k",
         ),
         Edit(
-            MILP_TRAFFIC,
+            MILP_VARS,
             "terms = [(choice.var, float(choice.ticks)) for choice",
             "terms = [(choice.var, float(m.choices.get((t + 1, c), [choice])[0].ticks))"
             " for choice",
@@ -194,9 +195,9 @@ BUGS = (
         ),
         Edit(
             MILP_VARS,
-            "0, p.models[layer.model].max_stage)",
-            "0, min(p.models[layer.model].max_stage, "
-            "len(p.models[layer.model].tasks) - 1))",
+            "most = p.models[layer.model].max_stage",
+            "most = p.models[layer.model].max_stage\n"
+            "        most = min(most, len(p.models[layer.model].tasks) - 1)",
         ),
     ),
     Bug(
@@ -232,7 +233,7 @@ BUGS = (
             "    for (t, c), picks in m.pick.items():\n",
         ),
         Edit(
-            MILP,
+            MILP_SHAPE,
             "    for key, choices in m.choices.items():\n        picked = [(choice.var",
             "    for c in m.problem.supported(0):\n"
             "        every = m.problem.chiplets\n"
@@ -335,7 +336,9 @@ BUGS = (
         "a dram tensor that is an output is written twice",
         Edit(CHOICES, "        if not p.tensors[u].output:\n", "        if True:\n"),
         Edit(
-            MILP_VARS, "            if not tensor.output:\n", "            if True:\n"
+            MILP_DECIDED,
+            "            if not tensor.output:\n",
+            "            if True:\n",
         ),
     ),
     Bug(

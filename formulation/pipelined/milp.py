@@ -1,7 +1,7 @@
 """MILP engine of pipelined schedules: build and solve (MODEL.md §2).
 
-The decisions and their traffic are in `milp_vars` and `milp_traffic`, the rules in
-`milp_rules` and `milp_memory`, read-back in `milp_search`.
+The decisions and their traffic are in `formulation/milp_*`, the rules in `milp_rules`
+and `milp_memory`, read-back in `milp_search`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from formulation import milp_decisions, milp_traffic
 from formulation.engines.milp import EngineError, News, Program, cbc, highs
-from formulation.pipelined import milp_traffic, milp_vars
+from formulation.pipelined import milp_vars
 from formulation.pipelined.milp_cuts import STRENGTHENINGS, least_ticks, longest_ticks
 from formulation.pipelined.milp_energy import (
     energy_at_most,
@@ -67,11 +68,12 @@ def build(
         )
     m = _empty(problem, target, without, near)
     for define in (
-        milp_vars.assignments,
-        milp_vars.places,
+        milp_decisions.assignments,
+        milp_vars.stages,
+        milp_decisions.places,
         milp_traffic.dram_reads,
         milp_traffic.dram_refetches,
-        milp_traffic.durations,
+        milp_vars.durations,
         milp_traffic.transfers,
     ):
         define(m)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from formulation.milp_decisions import minus, slack
 from formulation.pipelined.milp_energy import least_energy
 from formulation.pipelined.milp_rules import stream_resources
-from formulation.pipelined.milp_vars import Milp, minus, slack, ticks
+from formulation.pipelined.milp_vars import Milp, ticks
 from formulation.pipelined.symmetry import ladder, useful
 
 if TYPE_CHECKING:

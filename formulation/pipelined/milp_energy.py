@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.milp_vars import Milp, slack, steps
+from formulation.milp_decisions import slack
+from formulation.pipelined.milp_vars import Milp, steps
 
 if TYPE_CHECKING:
     from formulation.engines.milp import Var

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.milp_vars import Milp, minus
+from formulation.milp_decisions import minus
 
 if TYPE_CHECKING:
     from formulation.engines.milp import Terms, Var
+    from formulation.pipelined.milp_vars import Milp
 
 STEPS = 2**10
 

@@ -1,18 +1,10 @@
-"""The decisions of the MILP and what they mean.
+"""The MILP of pipelined schedules: what it has beside `milp_decisions`.
 
-The traffic that follows from them is in `milp_traffic`, the rules in `milp_rules`.
-
-Products of decisions are written out once, here. With the decisions integral
-every product is exact: Σ parts = one factor, every part ≤ the other factor.
+Its rules are in `milp_rules`.
 
 ============== ===================================================================
-x[l, c]        layer l is on chiplet c
-pick[l, c]     … in this mode, resident or streamed (`Choice`)
-package[u]     tensor u is package; stage[l] = σ(l); period: T, see `Milp`
-made[u, c]     u is dram and its producer is on c
-reads[u, j, c] u is dram and consumer j is on c (by refetch amount, by home)
-arrives[u, d]  u is package, has a consumer on d and its producer elsewhere
-sent[u, c, d]  … and its producer is on c
+stage[l]       σ(l); period: T, see `Milp`
+stretch[l, c]  by how much a duration exceeds that of the choice
 copies[u, c]   buffers of u on c; still_on[u, c]: u is unbuffered, made on c
 ============== ===================================================================
 """
@@ -23,61 +15,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from formulation.milp_decisions import Decided
+
 if TYPE_CHECKING:
-    from formulation.engines.milp import Program, Terms, Var
-    from formulation.problem import Flow, Mode, Problem
+    from formulation.engines.milp import Terms, Var
     from formulation.symmetry import Permutation
 
 
-KEPT = {None: "none", True: "resident", False: "streamed"}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A mode of a layer on a chiplet, with residency, and its constant traffic.
-
-    Parameters
-    ----------
-    units
-        Resource → load units of the DRAM stream that any schedule with this
-        choice has: streamed weights, model inputs, plain outputs.
-    energy
-        Energy units: of the mode, and of that stream.
-    ticks
-        Duration if the stream is no more than that.
-    """
-
-    mode: int
-    resident: bool | None
-    var: Var
-    units: dict[int, int]
-    energy: int
-    ticks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """DRAM traffic of a layer on a chiplet that flows when a literal is 1."""
-
-    literal: Var
-    choices: tuple[int, ...]
-    units: dict[int, int]
-    energy: int
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Load units and energy units that a package transfer puts somewhere."""
-
-    tensor: int
-    resource: int | None
-    literal: Var
-    units: int
-    energy: int
-
-
-@dataclass
-class Milp:
+@dataclass(kw_only=True)
+class Milp(Decided):
     """Variables by what they mean, and the program that they are in.
 
     Parameters
@@ -92,25 +38,12 @@ class Milp:
         Proved: no schedule (with the rules that are not left out) has less.
     """
 
-    problem: Problem
-    without: frozenset[str]
     base_ticks: int
     tick_step: int
     least_ticks: int
-    program: Program
     period: Var
-    x: dict[tuple[int, int], Var] = field(default_factory=dict)
-    choices: dict[tuple[int, int], list[Choice]] = field(default_factory=dict)
-    package: dict[int, Var] = field(default_factory=dict)
     stage: list[Var] = field(default_factory=list)
-    made: dict[tuple[int, int], Var] = field(default_factory=dict)
-    reads: dict[tuple[int, int, int], list[Var]] = field(default_factory=dict)
-    items: dict[tuple[int, int], list[Item]] = field(default_factory=dict)
     stretch: dict[tuple[int, int], Var] = field(default_factory=dict)
-    arrives: dict[tuple[int, int], Var] = field(default_factory=dict)
-    sent: dict[tuple[int, int, int], Var] = field(default_factory=dict)
-    leaves: dict[tuple[int, int], Terms] = field(default_factory=dict)
-    moves: list[Move] = field(default_factory=list)
     copies: dict[tuple[int, int], Var] = field(default_factory=dict)
     still: dict[int, Var] = field(default_factory=dict)
     still_on: dict[tuple[int, int], Var] = field(default_factory=dict)
@@ -129,30 +62,6 @@ class Milp:
         scaled = [(var, k / self.tick_step) for var, k in terms]
         self.program.row(label, scaled, sense, right / self.tick_step)
 
-    def home(self, u: int, c: int) -> Terms:
-        """Return 1 iff u is package and its producer is on c."""
-        i = self.problem.tensors[u].producer
-        if i is None or (i, c) not in self.x:
-            return []
-        terms = [(self.x[i, c], 1.0)]
-        return [*terms, (self.made[u, c], -1.0)] if (u, c) in self.made else terms
-
-    def gets(self, u: int, j: int, c: int) -> Terms:
-        """Return 1 iff u is package and its consumer j is on c."""
-        if (j, c) not in self.x:
-            return []
-        return [(self.x[j, c], 1.0), *((r, -1.0) for r in self.reads[u, j, c])]
-
-    def moved(self, u: int) -> bool:
-        """Whether sending tensor u costs anything."""
-        tensor = self.problem.tensors[u]
-        return tensor.placed and (tensor.bytes > 0 or tensor.transfer is not None)
-
-    def takers(self, u: int) -> list[int]:
-        """Return the chiplets that may have a consumer of u."""
-        consumers = self.problem.tensors[u].consumers
-        return sorted({c for j in consumers for c in self.problem.supported(j)})
-
 
 def steps(most: int) -> int:
     """Return 1, or the power of 2 that leaves less than 2^13 of `most`.
@@ -165,21 +74,6 @@ def steps(most: int) -> int:
     return 1 << max(0, (most >> 13).bit_length())
 
 
-def slack(whole: int) -> float:
-    """Return by how much a row that an integer variable must cover is relaxed.
-
-    The sum that it covers is a multiple of 1/`whole`, so that less than that cuts off
-    nothing and lets nothing in. It has to be given: HiGHS rounds a computed
-    bound of 1217674.0000003 up, and was seen to lose an optimum by one tick.
-    """
-    return min(1e-3, 0.5 / whole)
-
-
-def minus(terms: Terms) -> Terms:
-    """Return the terms with opposite signs."""
-    return [(var, -factor) for var, factor in terms]
-
-
 def ticks(m: Milp, resource: int, units: int, stream: bool = False) -> Fraction:
     """Return the time that load units take on a resource, not rounded."""
     r = m.problem.resources[resource]
@@ -187,83 +81,48 @@ def ticks(m: Milp, resource: int, units: int, stream: bool = False) -> Fraction:
     return Fraction(units * rate.den, rate.num)
 
 
-def add_flow(units: dict[int, int], flow: Flow, amount: int) -> int:
-    """Add `amount` bytes on a way to `units`; return their energy units."""
-    for resource, per_byte in flow.loads if amount else ():
-        units[resource] = units.get(resource, 0) + per_byte * amount
-    return flow.energy * amount
-
-
-def _constant(
-    m: Milp, t: int, c: int, mode: Mode, resident: bool | None
-) -> tuple[dict[int, int], int]:
-    """Return load units and energy of the stream that a choice always has."""
-    p, chiplet, layer = m.problem, m.problem.chiplets[c], m.problem.tasks[t]
-    read = mode.weight_bytes if resident is False else 0
-    for u, again in zip(layer.inputs, mode.ri_bytes, strict=True):
-        if p.always_dram(u):
-            if p.tensors[u].producer is not None:
-                raise ValueError(f"{p.tensor_name(u)}: consumed, but has no place")
-            read += p.tensors[u].bytes + again
-    outputs = [(p.tensors[u], p.always_dram(u)) for u in layer.outputs]
-    write = sum(u.bytes for u, plain in outputs if plain or u.output)
-    if any(plain for _, plain in outputs):
-        read += mode.ro_bytes
-        write += mode.ro_bytes
-    units: dict[int, int] = {}
-    energy = add_flow(units, chiplet.reads[chiplet.home], read)
-    energy += add_flow(units, chiplet.write, write)
-    return units, energy
-
-
-def assignments(m: Milp) -> None:
-    """x[l, c] and one `Choice` for every mode and residency."""
+def stages(m: Milp) -> None:
+    """stage[l] = σ(l)."""
     p = m.problem
     for t, layer in enumerate(p.tasks):
-        for c in p.supported(t):
-            m.x[t, c] = m.program.binary(f"x_{t}_{c}")
-            m.items[t, c] = []
-            found = m.choices[t, c] = []
-            for k, mode in enumerate(layer.modes[c]):
-                for resident in (True, False) if layer.weight_bytes else (None,):
-                    units, energy = _constant(m, t, c, mode, resident)
-                    busy = (
-                        p.resources[r].stream_rate.ticks(n) for r, n in units.items()
-                    )
-                    name = f"pick_{t}_{c}_{k}_{KEPT[resident]}"
-                    found.append(
-                        Choice(
-                            mode=k,
-                            resident=resident,
-                            var=m.program.binary(name),
-                            units=units,
-                            energy=mode.energy + energy,
-                            ticks=max(mode.latency_ticks, *busy, 0),
-                        )
-                    )
+        most = p.models[layer.model].max_stage
+        m.stage.append(m.program.integer(f"stage_{t}", 0, most))
 
 
-def places(m: Milp) -> None:
-    """package[u], stage[l] and made[u, c] = x[producer, c]·(1 − package[u])."""
-    p, program = m.problem, m.program
-    for t, layer in enumerate(p.tasks):
-        m.stage.append(
-            program.integer(f"stage_{t}", 0, p.models[layer.model].max_stage)
-        )
-    for u, tensor in enumerate(p.tensors):
-        if not tensor.placed or tensor.producer is None:
-            continue
-        i = tensor.producer
-        m.package[u] = program.integer(f"package_{u}", int(p.always_package(u)), 1)
-        if p.always_package(u):
-            continue
-        for c in p.supported(i):
-            m.made[u, c] = program.real(f"made_{u}_{c}", 0, 1)
-            program.row("made", [(m.made[u, c], 1), (m.x[i, c], -1)], "<=", 0)
-            if not tensor.output:
-                units: dict[int, int] = {}
-                energy = add_flow(units, p.chiplets[c].write, tensor.bytes)
-                every = tuple(range(len(m.choices[i, c])))
-                m.items[i, c].append(Item(m.made[u, c], every, units, energy))
-        made = [(m.made[u, c], 1.0) for c in p.supported(i)]
-        program.row("made_once", [*made, (m.package[u], 1)], "==", 1)
+def durations(m: Milp) -> None:
+    """stretch[l, c]: by how much d(l) may exceed the ticks of its choice.
+
+    An integer; continuous where ticks are counted in steps: then the rounding up of
+    the stream's time is lost, less than a tick a layer, and the bound is lower.
+
+    Left out where even all the traffic of the layer on c together fits into the
+    ticks of every choice: then d(l) is a constant of the choice.
+    """
+    p = m.problem
+    for (t, c), items in m.items.items():
+        most = 0
+        for n, choice in enumerate(m.choices[t, c]):
+            units = dict(choice.units)
+            for item in items:
+                if n in item.choices:
+                    for r, load in item.units.items():
+                        units[r] = units.get(r, 0) + load
+            longest = max(
+                (p.resources[r].stream_rate.ticks(load) for r, load in units.items()),
+                default=0,
+            )
+            most = max(most, longest - choice.ticks)
+        if most > 0:
+            name = f"stretch_{t}_{c}"
+            if m.tick_step == 1:
+                m.stretch[t, c] = m.program.integer(name, 0, most)
+            else:
+                m.stretch[t, c] = m.program.real(name, 0, most / m.tick_step)
+
+
+def duration(m: Milp, t: int, c: int) -> Terms:
+    """Return d(t) if t is on c, else 0."""
+    terms = [(choice.var, float(choice.ticks)) for choice in m.choices[t, c]]
+    if (t, c) in m.stretch:
+        terms.append((m.stretch[t, c], float(m.tick_step)))
+    return terms

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from formulation.pipelined.milp_vars import Item, Milp, Move, add_flow, minus
+from formulation.milp_decisions import Decided, Item, Move, add_flow, minus
 
 if TYPE_CHECKING:
     from formulation.engines.milp import Terms, Var
 
 
-def _groups(m: Milp, t: int, c: int, amounts: list[int]) -> dict[int, list[int]]:
+def _groups(m: Decided, t: int, c: int, amounts: list[int]) -> dict[int, list[int]]:
     """Return amount → choices of t on c whose mode has that amount."""
     groups: dict[int, list[int]] = {}
     for n, choice in enumerate(m.choices[t, c]):
@@ -22,7 +22,7 @@ def _groups(m: Milp, t: int, c: int, amounts: list[int]) -> dict[int, list[int]]
     return groups
 
 
-def dram_reads(m: Milp) -> None:
+def dram_reads(m: Decided) -> None:
     """Read literals: pick·(1 − package), with ``private`` also by producer's home.
 
     Over chiplets, amounts and homes they sum to 1 − package[u]; those of some
@@ -38,7 +38,7 @@ def dram_reads(m: Milp) -> None:
                 _reads_of(m, u, j)
 
 
-def _reads_of(m: Milp, u: int, j: int) -> None:
+def _reads_of(m: Decided, u: int, j: int) -> None:
     p, tensor = m.problem, m.problem.tensors[u]
     producer = tensor.producer
     makers = () if producer is None else p.supported(producer)
@@ -68,7 +68,7 @@ def _reads_of(m: Milp, u: int, j: int) -> None:
         m.program.row("read_home", [*behind[h], *here], "==", 0)
 
 
-def dram_refetches(m: Milp) -> None:
+def dram_refetches(m: Decided) -> None:
     """r_o of a layer flows iff one of its outputs is dram.
 
     Literals again ≤ their choices, Σ again ≥ 1 − package[u] for every output u
@@ -99,46 +99,7 @@ def dram_refetches(m: Milp) -> None:
             m.program.row("again_once", [*again, (m.package[u], 1)], ">=", 1)
 
 
-def durations(m: Milp) -> None:
-    """stretch[l, c]: by how much d(l) may exceed the ticks of its choice.
-
-    An integer; continuous where ticks are counted in steps: then the rounding up of
-    the stream's time is lost, less than a tick a layer, and the bound is lower.
-
-    Left out where even all the traffic of the layer on c together fits into the
-    ticks of every choice: then d(l) is a constant of the choice.
-    """
-    p = m.problem
-    for (t, c), items in m.items.items():
-        most = 0
-        for n, choice in enumerate(m.choices[t, c]):
-            units = dict(choice.units)
-            for item in items:
-                if n in item.choices:
-                    for r, load in item.units.items():
-                        units[r] = units.get(r, 0) + load
-            longest = max(
-                (p.resources[r].stream_rate.ticks(load) for r, load in units.items()),
-                default=0,
-            )
-            most = max(most, longest - choice.ticks)
-        if most > 0:
-            name = f"stretch_{t}_{c}"
-            if m.tick_step == 1:
-                m.stretch[t, c] = m.program.integer(name, 0, most)
-            else:
-                m.stretch[t, c] = m.program.real(name, 0, most / m.tick_step)
-
-
-def duration(m: Milp, t: int, c: int) -> Terms:
-    """Return d(t) if t is on c, else 0."""
-    terms = [(choice.var, float(choice.ticks)) for choice in m.choices[t, c]]
-    if (t, c) in m.stretch:
-        terms.append((m.stretch[t, c], float(m.tick_step)))
-    return terms
-
-
-def transfers(m: Milp) -> None:
+def transfers(m: Decided) -> None:
     """arrives[u, d] ≥ a consumer is there, package − the producer is, package.
 
     Σ over c of sent[u, c, d] = arrives[u, d]; sent[u, c, d] ≤ made package on c.
@@ -167,7 +128,7 @@ def transfers(m: Milp) -> None:
         _moves(m, u)
 
 
-def _leaves(m: Milp, u: int, c: int) -> None:
+def _leaves(m: Decided, u: int, c: int) -> None:
     """leaves[u, c]: how often u goes out of c; with ``multicast`` once if at all."""
     sent = [(m.sent[u, c, d], 1.0) for d in m.takers(u) if c != d]
     m.leaves[u, c] = sent
@@ -178,7 +139,7 @@ def _leaves(m: Milp, u: int, c: int) -> None:
             m.program.row("leaves", [(once, 1), (var, -1)], ">=", 0)
 
 
-def _moves(m: Milp, u: int) -> None:
+def _moves(m: Decided, u: int) -> None:
     """List what the transfers of u put on ports and links, and their energy."""
     p, size = m.problem, m.problem.tensors[u].bytes
     load = p.load_unit * size
