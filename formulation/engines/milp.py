@@ -1,8 +1,7 @@
 """Mixed-integer linear programs: PuLP to state them, HiGHS to solve and to bound them.
 
-Nothing here knows about schedules. CBC, which PuLP brings along, gives a second
-opinion without a bound. What a solver says of itself is taken from its own model
-status, never from PuLP's: PuLP calls a run that hit its time limit optimal.
+Nothing here knows about schedules. What a solver says of itself is taken from its own
+model status, never from PuLP's: PuLP calls a run that hit its time limit optimal.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import os
 import re
 import threading
 import time
-import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import inf, isfinite
@@ -51,8 +49,12 @@ VERDICTS = {
 }
 # Without the aggregator (bit 12) of presolve: with it HiGHS 1.13.1 called worse
 # schedules optimal in 3 to 7 of 40 runs of one small problem with periods of 10^6
-# ticks, by up to 0.4 %; without it, in 0 of 300.
-OPTIONS = {"presolve_rule_off": 1 << 12}
+# ticks, by up to 0.4 %; without it, in 0 of 300. Without the enumeration of solutions
+# (bit 16): it may drop a clique that still binds (ERGO-Code/HiGHS#3216), and was seen
+# to leave a binary at 1/2 in what it called optimal.
+OPTIONS = {"presolve_rule_off": 1 << 12 | 1 << 16}
+# What postsolve breaks, HiGHS tells of as a better solution all the same.
+FRACTION = 1e-3
 # HiGHS looks at the clock between steps, some of which are long.
 GRACE_SECONDS = 30.0
 # HiGHS's log lines on a start. It completes it by an LP, and then says that it uses it;
@@ -163,6 +165,8 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
         logs = {"log_to_console": False, "log_file": os.devnull}
         super().__init__(msg=True, gapRel=0.0, gapAbs=gap, **logs, **options)
         self.columns, self.news, self.stop = columns, news, stop
+        kinds = [var.cat == pulp.LpInteger for var in columns]
+        self.whole = np.array(kinds, dtype=bool)
         self.fault: BaseException | None = None
         self.start_taken: bool | None = None
         self.start_ended: str | None = None
@@ -258,8 +262,11 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]
                 if said is not None and self.start_ended is None:
                     self.start_ended = said[1]
             elif kind == int(CALLBACKS.kCallbackMipImprovingSolution):
-                values = np.array(out.mip_solution).tolist()
-                self.news.solution(dict(zip(self.columns, values, strict=True)))
+                values = np.array(out.mip_solution)
+                whole = values[self.whole]
+                if np.abs(whole - np.round(whole)).max(initial=0) < FRACTION:
+                    found = dict(zip(self.columns, values.tolist(), strict=True))
+                    self.news.solution(found)
             elif isfinite(out.mip_dual_bound):
                 self.bound = self.honest(out.mip_dual_bound, out.mip_primal_bound)
                 self.news.bound(self.bound)
@@ -355,46 +362,3 @@ def highs(
         bound = None
     text = model.modelStatusToString(said)
     return Found(status, bound, values, solver.took(status), text)
-
-
-def _cbc(**options: Any) -> Any:
-    with warnings.catch_warnings():
-        # PuLP announces that PuLP 4 will not have it; `pulp<4` is pinned.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return pulp.PULP_CBC_CMD(msg=False, **options)
-
-
-def cbc_available() -> bool:
-    """Whether PuLP's own CBC is there."""
-    return bool(_cbc().available())
-
-
-def cbc(program: Program, limits: Limits, seconds: float | None, gap: float) -> Found:
-    """Solve with PuLP's CBC: solutions only, no bound and no proof.
-
-    It cannot be interrupted before its time limit.
-    """
-    has_start = any(v.varValue is not None for v in program.variables)
-    solver = _cbc(
-        timeLimit=seconds,
-        threads=limits.workers,
-        gapRel=0.0,
-        gapAbs=gap,
-        warmStart=has_start,
-        options=[f"randomSeed {limits.seed}"],
-    )
-    began = time.monotonic()
-    program.lp.solve(solver)
-    late = seconds is not None and time.monotonic() - began >= seconds
-    said = pulp.LpSolution[program.lp.sol_status]
-    values = None
-    if program.lp.sol_status in (
-        pulp.LpSolutionOptimal,
-        pulp.LpSolutionIntegerFeasible,
-    ):
-        values = {v: v.varValue or 0.0 for v in program.variables}
-    if program.lp.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionInfeasible):
-        status = "optimal"
-    else:
-        status = "time limit" if late else "unknown"
-    return Found(status, None, values, None, said)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from formulation import milp_decisions, milp_traffic
-from formulation.engines.milp import EngineError, News, Program, cbc, highs
+from formulation.engines.milp import EngineError, News, Program, highs
+from formulation.engines.milp_cbc import cbc
 from formulation.pipelined import milp_vars
 from formulation.pipelined.milp_cuts import STRENGTHENINGS, least_ticks, longest_ticks
 from formulation.pipelined.milp_energy import (

@@ -24,9 +24,9 @@ from formulation.engines.milp import (
     Found,
     News,
     Program,
-    cbc_available,
     highs,
 )
+from formulation.engines.milp_cbc import cbc_available
 from formulation.outcome import Limits, Target
 from formulation.pipelined import milp
 from formulation.pipelined.milp_cuts import STRENGTHENINGS
@@ -194,6 +194,33 @@ def test_unused_variables_and_empty_rows() -> None:
     assert 1 <= found.values[y] <= 2
     program.row("never", [], ">=", 1)
     assert run(program) == Found("infeasible", None, None, None, "Infeasible")
+
+
+def test_presolve_leaves_no_binary_at_a_half() -> None:
+    """Two runs of 3 ticks from x and y, streams of 2, one before the other: 4 ticks.
+
+    HiGHS 1.13.1 enumerates in presolve what comes first, and forgets that something
+    does (ERGO-Code/HiGHS#3216).
+    """
+    program = Program("order")
+    x, y = program.real("x", 0, 2), program.real("y", 0, 2)
+    s, t = program.real("s", 0, 4), program.real("t", 0, 4)
+    a, b = program.binary("a"), program.binary("b")
+    for stream, start in ((s, x), (t, y)):
+        program.row("from", [(stream, 1), (start, -1)], ">=", 0)
+        program.row("until", [(start, 1), (stream, -1)], ">=", -1)
+    program.row("first", [(t, 1), (s, -1), (a, -4)], ">=", 2 - 4)
+    program.row("first", [(s, 1), (t, -1), (b, -4)], ">=", 2 - 4)
+    program.row("either", [(a, 1), (b, 1)], ">=", 1)
+    end, over = program.real("end", 4, 4), program.real("over", -4, 0)
+    for start in (x, y):
+        program.row("end", [(end, 1), (start, -1)], ">=", 3)
+    program.row("over", [(over, 1), (end, -1)], ">=", -4)
+    program.minimise([(over, 1)])
+    found = run(program)
+    assert found.status == "optimal"
+    assert found.values is not None
+    assert sorted(round(found.values[v], 3) for v in (a, b)) == [0, 1]
 
 
 def test_names_that_pulp_would_rewrite_are_refused() -> None:
