@@ -20,7 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from formulation.decisions import DRAM, PACKAGE, Given
+from formulation.outcome import EngineError
+
 if TYPE_CHECKING:
+    from formulation.decisions import Decisions
     from formulation.engines.milp import Program, Terms, Var
     from formulation.problem import Flow, Mode, Problem
 
@@ -104,6 +108,10 @@ class Decided:
             return []
         return [(self.x[j, c], 1.0), *((r, -1.0) for r in self.reads[u, j, c])]
 
+    def kept(self, t: int) -> tuple[bool | None, ...]:
+        """Return what may be said of the residency of a layer's weights."""
+        return (True, False) if self.problem.tasks[t].weight_bytes else (None,)
+
     def moved(self, u: int) -> bool:
         """Whether sending tensor u costs anything."""
         tensor = self.problem.tensors[u]
@@ -168,7 +176,7 @@ def assignments(m: Decided) -> None:
             m.items[t, c] = []
             found = m.choices[t, c] = []
             for k, mode in enumerate(layer.modes[c]):
-                for resident in (True, False) if layer.weight_bytes else (None,):
+                for resident in m.kept(t):
                     units, energy = _constant(m, t, c, mode, resident)
                     busy = (
                         p.resources[r].stream_rate.ticks(n) for r, n in units.items()
@@ -206,3 +214,42 @@ def places(m: Decided) -> None:
                 m.items[i, c].append(Item(m.made[u, c], every, units, energy))
         made = [(m.made[u, c], 1.0) for c in p.supported(i)]
         program.row("made_once", [*made, (m.package[u], 1)], "==", 1)
+
+
+def decided(m: Decided, s: Decisions) -> dict[Var, int]:
+    """Return the values of all decision variables in a schedule."""
+    values = {var: int(s.chiplet[t] == c) for (t, c), var in m.x.items()}
+    for (t, c), choices in m.choices.items():
+        for k in choices:
+            chosen = (s.chiplet[t], s.mode[t], s.resident[t]) == (c, k.mode, k.resident)
+            values[k.var] = int(chosen)
+    values.update({var: int(s.place[u] == PACKAGE) for u, var in m.package.items()})
+    return values
+
+
+def read_decisions(m: Decided, values: dict[Var, float]) -> Given:
+    """Return the decisions of a solution, rounded; nothing else is taken from it.
+
+    Raises
+    ------
+    EngineError
+        If some layer has no choice in it, or several.
+    """
+    p, chosen = m.problem, []
+    for t in range(len(p.tasks)):
+        every = [(c, k) for c in p.supported(t) for k in m.choices[t, c]]
+        ones = [(c, k) for c, k in every if round(values[k.var]) == 1]
+        if len(ones) != 1:
+            raise EngineError(f"{p.full_name(t)}: {len(ones)} choices in a solution")
+        chosen += ones
+    place: list[str | None] = [None] * len(p.tensors)
+    for u, var in m.package.items():
+        place[u] = PACKAGE if round(values[var]) == 1 else DRAM
+    return Given(
+        numbers={
+            "chiplet": tuple(c for c, _ in chosen),
+            "mode": tuple(k.mode for _, k in chosen),
+        },
+        resident=tuple(k.resident for _, k in chosen),
+        place=tuple(place),
+    )

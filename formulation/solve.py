@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from formulation.outcome import Answer, GroupAnswer, Report
     from formulation.problem import Problem
 
-ENGINES = {"pipelined": ("cpsat", "milp"), "timed": ("cpsat",)}
+ENGINES = {"pipelined": ("cpsat", "milp"), "timed": ("cpsat", "milp")}
 """Kind -> names of modules in its room that have `minimise` and `STRENGTHENINGS`.
 
 The version of an engine is in `formulation.engines`, in the module of that name.

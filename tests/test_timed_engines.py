@@ -1,6 +1,6 @@
-"""CP-SAT on timed schedules proves exactly what the oracle finds.
+"""Both engines of timed schedules prove exactly what the oracle finds.
 
-Seeds of `tests/timed_random.py`, less those with ``fluid``, which has no engine.
+Seeds of `tests/timed_random.py`; those with ``fluid`` are for the MILP alone.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from functools import cache
 
 import pytest
 
-from formulation.outcome import Limits
 from formulation.timed.bounds import explain, least, lower
-from formulation.timed.cpsat import minimise
-from formulation.timed.cpsat_build import STRENGTHENINGS
+from formulation.timed.cpsat_build import STRENGTHENINGS as CPSAT_STRENGTHENINGS
 from formulation.timed.cpsat_rules import RULES as CPSAT_RULES
 from formulation.timed.list_schedule import list_schedule
-from formulation.timed.objective import earned, timed_part
+from formulation.timed.milp_build import STRENGTHENINGS as MILP_STRENGTHENINGS
+from formulation.timed.milp_rules import RULES as MILP_RULES
+from formulation.timed.objective import timed_part
 from formulation.timed.semantics import RULES, KindError, evaluate
 from tests import oracle_timed as oracle
 from tests.test_oracle_timed import chain, network, problem, row
+from tests.timed_engines import ENGINES, LIMITS, proved
 from tests.timed_random import cases, tiny
 
-LIMITS = Limits(workers=1)
 NONE: frozenset[str] = frozenset()
-ALL = frozenset(STRENGTHENINGS)
+STRENGTHENINGS = {"cpsat": CPSAT_STRENGTHENINGS, "milp": MILP_STRENGTHENINGS}
 CHUNK = 20
 CHUNKS = range(0, 3 * CHUNK, CHUNK)
 MANY = range(3 * CHUNK, 26 * CHUNK, CHUNK)
@@ -35,6 +35,7 @@ MATTERS = {  # seeds whose optimum is another one without the rule
     "duration": (0, 10, 12, 131),
     "precedence": (10, 13, 16, 93),
     "no-overlap": (0, 10, 11, 13),
+    "bandwidth": (86, 125, 161, 162),  # with fluid
     "sram": (11, 15, 19, 71),
     "contiguous": (33, 84, 137, 188),
     "convex": (35, 88, 139, 243),
@@ -50,42 +51,45 @@ def rigid(seeds) -> list[int]:
     return [s for s in seeds if tiny(s).problem.timing.contention != "fluid"]
 
 
+def fit(engine: str, seeds) -> list[int]:
+    """Return the seeds that an engine takes."""
+    return rigid(seeds) if engine == "cpsat" else list(seeds)
+
+
 @cache
 def best(seed: int, without: frozenset[str] = NONE) -> tuple[int, ...] | None:
     return oracle.best(tiny(seed).problem, tiny(seed).objective, without)
 
 
-def proved(p, objective: str, **how) -> tuple[int, ...] | None:
-    """Return the proved optimum of an objective, `None` if it is proved infeasible."""
-    values = []
-    for text in objective.split(","):
-        part = timed_part(p, text)
-        answer = minimise(p, part, LIMITS, **how)
-        assert answer.why_stopped == "finished"
-        if answer.infeasible:
-            assert not values
-            return None
-        assert answer.proved
-        values.append(answer.value)
-        p = earned(p, part, answer.value)
-    return tuple(values)
-
-
-def assert_equal(first: int) -> None:
-    seeds = rigid(range(first, first + CHUNK))
-    found = {s: proved(tiny(s).problem, tiny(s).objective) for s in seeds}
+def assert_equal(engine: str, first: int) -> None:
+    seeds = fit(engine, range(first, first + CHUNK))
+    found = {s: proved(engine, tiny(s).problem, tiny(s).objective) for s in seeds}
     assert found == {s: best(s) for s in seeds}
 
 
-@pytest.mark.parametrize("first", CHUNKS)
-def test_optimum(first: int) -> None:
-    assert_equal(first)
+def few(engine: str, every):
+    """Return what an engine does in all runs; the MILP is the slower one."""
+    return every if engine == "cpsat" else every[: (len(every) + 2) // 3]
+
+
+SHORT = [(engine, first) for engine in ENGINES for first in few(engine, CHUNKS)]
+LONG = [
+    (engine, first)
+    for engine in ENGINES
+    for first in (*CHUNKS, *MANY)
+    if (engine, first) not in SHORT
+]
+
+
+@pytest.mark.parametrize(("engine", "first"), SHORT)
+def test_optimum(engine: str, first: int) -> None:
+    assert_equal(engine, first)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", MANY)
-def test_optimum_of_many(first: int) -> None:
-    assert_equal(first)
+@pytest.mark.parametrize(("engine", "first"), LONG)
+def test_optimum_of_many(engine: str, first: int) -> None:
+    assert_equal(engine, first)
 
 
 @pytest.mark.parametrize(
@@ -103,28 +107,44 @@ def test_enough_is_compared(seeds: range, enough: int) -> None:
     assert 0.1 <= infeasible / len(chosen) <= 0.4
 
 
-@pytest.mark.parametrize("off", [*STRENGTHENINGS, "all"])
-def test_strengthenings_cut_nothing_off(off: str) -> None:
-    kept = NONE if off == "all" else ALL - {off}
-    seeds = rigid(ABLATED)
+@pytest.mark.parametrize(
+    ("engine", "off"),
+    [(engine, off) for engine in ENGINES for off in (*STRENGTHENINGS[engine], "all")],
+)
+def test_strengthenings_cut_nothing_off(engine: str, off: str) -> None:
+    kept = NONE if off == "all" else frozenset(STRENGTHENINGS[engine]) - {off}
+    seeds = few(engine, fit(engine, ABLATED))
     found = {
-        s: proved(tiny(s).problem, tiny(s).objective, strengthenings=kept)
+        s: proved(engine, tiny(s).problem, tiny(s).objective, strengthenings=kept)
         for s in seeds
     }
     assert found == {s: best(s) for s in seeds}
 
 
-@pytest.mark.parametrize("rule", MATTERS)
-def test_relaxation(rule: str) -> None:
-    """Without a rule the optimum is that of the relaxation, and another one."""
-    for seed in MATTERS[rule]:
+def assert_relaxed(engine: str, rule: str, seeds: list[int]) -> None:
+    for seed in seeds:
         p, objective = tiny(seed).problem, tiny(seed).objective.split(",")[0]
         expected = oracle.best(p, objective, frozenset({rule}))
-        assert proved(p, objective, without=frozenset({rule})) == expected, seed
+        assert proved(engine, p, objective, without=frozenset({rule})) == expected, seed
         assert expected != oracle.best(p, objective), seed
 
 
-def assert_alike(seeds: list[int], draws: int) -> Counter[str]:
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rule", MATTERS)
+def test_relaxation(engine: str, rule: str) -> None:
+    """Without a rule the optimum is that of the relaxation, and another one."""
+    seeds = few(engine, fit(engine, MATTERS[rule]))
+    assert seeds or (engine, rule) == ("cpsat", "bandwidth")
+    assert_relaxed(engine, rule, seeds)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rule", MATTERS)
+def test_relaxation_more(rule: str) -> None:
+    assert_relaxed("milp", rule, list(MATTERS[rule]))
+
+
+def assert_alike(engine: str, seeds: list[int], draws: int) -> Counter[str]:
     """With all decisions fixed exactly the valid schedules are accepted."""
     seen: Counter[str] = Counter()
     for seed in seeds:
@@ -133,7 +153,7 @@ def assert_alike(seeds: list[int], draws: int) -> Counter[str]:
             if "assignment" in verdict.violated:
                 continue
             seen.update(verdict.violated or {"valid"})
-            value = proved(case.problem, "makespan", fixed=case.schedule)
+            value = proved(engine, case.problem, "makespan", fixed=case.schedule)
             if verdict.violated:
                 assert value is None, (seed, case)
             else:
@@ -142,27 +162,34 @@ def assert_alike(seeds: list[int], draws: int) -> Counter[str]:
     return seen
 
 
-def test_fixed_schedules() -> None:
-    seen = assert_alike(rigid(range(26)), 1)
-    assert seen["valid"] >= 50
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fixed_schedules(engine: str) -> None:
+    seeds = few(engine, fit(engine, range(26)))
+    seen = assert_alike(engine, seeds, 1)
+    assert seen["valid"] >= 2 * len(seeds)
     rules = {"release", "duration", "precedence", "no-overlap", "sram"}
-    assert {r: seen[r] for r in rules if seen[r] < 5} == {}
+    assert {r: seen[r] for r in rules if seen[r] < 2} == {}
 
 
 @pytest.mark.long
-def test_many_fixed_schedules() -> None:
-    seen = assert_alike(rigid(range(26, 200)), 2)
-    rules = set(RULES) - {"assignment", "bandwidth"}
+@pytest.mark.parametrize("engine", ENGINES)
+def test_many_fixed_schedules(engine: str) -> None:
+    seen = assert_alike(engine, few(engine, fit(engine, range(200))), 2)
+    rules = set(RULES) - {"assignment"}
+    if engine == "cpsat":
+        rules -= {"bandwidth"}
     assert {r: seen[r] for r in rules if seen[r] < 5} == {}
 
 
-def test_a_load_may_wait_for_room() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_load_may_wait_for_room(engine: str) -> None:
     """x takes all of L2 for 5 ticks, y's weights come then: 5 + 8 + 1."""
     rows = [row("x", 5, ws_bytes=9), row("y", 1, rw_bytes=100)]
     p = problem([network("x y:8")], rows, dram=1, l2=9)
-    assert proved(p, "makespan") == oracle.best(p, "makespan") == (14,)
+    assert proved(engine, p, "makespan") == oracle.best(p, "makespan") == (14,)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("hop", "dram", "total"),
     [
@@ -172,13 +199,13 @@ def test_a_load_may_wait_for_room() -> None:
     ],
 )
 def test_a_run_holds_its_chiplet_if_it_takes_ticks(
-    hop: int, dram: int | None, total: int
+    engine: str, hop: int, dram: int | None, total: int
 ) -> None:
     models = [network("x"), network("y z", [("y", "z", 3)], name="n")]
     others = [replace(x, model="n") for x in (row("y", 2, "b"), row("z", 0))]
     rows = [row("x", 10), *others]
     p = problem(models, rows, "ab", hop=hop, dram=dram)
-    assert proved(p, "latency_sum") == oracle.best(p, "latency_sum") == (total,)
+    assert proved(engine, p, "latency_sum") == oracle.best(p, "latency_sum") == (total,)
 
 
 def test_critical_path() -> None:
@@ -210,6 +237,7 @@ def test_bounds_hold() -> None:
     assert met["energy"] >= 5
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("weights", "contention", "least"),
     [
@@ -219,7 +247,7 @@ def test_bounds_hold() -> None:
         ("fetched", "none", 0),
     ],
 )
-def test_dram_total(weights: str, contention: str, least: int) -> None:
+def test_dram_total(engine: str, weights: str, contention: str, least: int) -> None:
     p = problem(
         [network("x:4 y:8")],
         [row("x"), row("y")],
@@ -230,11 +258,12 @@ def test_dram_total(weights: str, contention: str, least: int) -> None:
         rounds={"m": 2},
     )
     assert explain(p)["dram_total_ticks"] == least
-    assert proved(p, "makespan") == oracle.best(p, "makespan")
+    assert proved(engine, p, "makespan") == oracle.best(p, "makespan")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("weights", ["preloaded", "fetched", "streamed"])
-def test_what_takes_no_tick_needs_no_room(weights: str) -> None:
+def test_what_takes_no_tick_needs_no_room(engine: str, weights: str) -> None:
     p = problem(
         [network("x:4 y:8")],
         [row("x", 0, ws_bytes=9), row("x", 5), row("y", 0, ws_bytes=9), row("y", 5)],
@@ -245,8 +274,8 @@ def test_what_takes_no_tick_needs_no_room(weights: str) -> None:
     least = oracle.best(p, "makespan")
     assert least is not None
     assert max(explain(p).values()) <= least[0]
-    assert proved(p, "makespan") == least
-    assert proved(p, "makespan", strengthenings=NONE) == least
+    assert proved(engine, p, "makespan") == least
+    assert proved(engine, p, "makespan", strengthenings=NONE) == least
 
 
 def test_bounds_hold_for_every_schedule() -> None:
@@ -281,9 +310,10 @@ def test_list_schedules() -> None:
     assert tight >= 0.6 * feasible
 
 
-def test_a_start_counts_if_it_is_valid() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_start_counts_if_it_is_valid(engine: str) -> None:
     seed = next(s for s in rigid(range(60)) if best(s) is not None)
-    p = tiny(seed).problem
+    p, minimise = tiny(seed).problem, ENGINES[engine]
     part = timed_part(p, "makespan")
     good = minimise(p, part, LIMITS).schedule
     assert good is not None
@@ -296,13 +326,14 @@ def test_a_start_counts_if_it_is_valid() -> None:
     assert note.startswith("the hint was rejected: ")
 
 
-def test_fluid_is_refused() -> None:
+def test_fluid_is_not_for_cpsat() -> None:
     seed = next(s for s in range(60) if tiny(s).problem.timing.contention == "fluid")
     p = tiny(seed).problem
-    with pytest.raises(KindError, match="fluid has no engine yet"):
-        minimise(p, timed_part(p, "makespan"), LIMITS)
+    with pytest.raises(KindError, match="fluid is not for CP-SAT, only for the MILP"):
+        ENGINES["cpsat"](p, timed_part(p, "makespan"), LIMITS)
 
 
-def test_the_rules_are_those_of_the_semantics() -> None:
-    assert set(CPSAT_RULES) == set(RULES)
-    assert set(MATTERS) == set(RULES) - {"assignment", "bandwidth"}
+@pytest.mark.parametrize("rules", [CPSAT_RULES, MILP_RULES])
+def test_the_rules_are_those_of_the_semantics(rules) -> None:
+    assert set(rules) == set(RULES)
+    assert set(MATTERS) == set(RULES) - {"assignment"}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "tiny" / "timed"
 ENGINES = REGISTERED["timed"]
-FLUID = {"bandwidth"}  # no engine has it
+FLUID = {"bandwidth"}  # CP-SAT has it not
 
 
 def load(name: str) -> Instance:
@@ -158,8 +158,15 @@ def test_rule_in_oracle(rule: str) -> None:
     assert known(p, objective, frozenset({rule})) == left_out
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("rule", sorted(RULE_FLIPS.keys() - FLUID))
+@pytest.mark.parametrize(
+    ("rule", "engine"),
+    [
+        (rule, engine)
+        for rule in RULE_FLIPS
+        for engine in ENGINES
+        if rule not in FLUID or engine != "cpsat"
+    ],
+)
 def test_rule_in_engine(rule: str, engine: str) -> None:
     objective, kept, left_out = RULE_FLIPS[rule]
     p = problem_of(load(rule))

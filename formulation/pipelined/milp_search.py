@@ -10,8 +10,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from formulation.decisions import DRAM, PACKAGE
+from formulation.decisions import PACKAGE
 from formulation.engines.milp import EngineError
+from formulation.milp_decisions import decided, read_decisions
 from formulation.outcome import Answer, Progress, integer_bound
 from formulation.pipelined.schedule import Schedule
 from formulation.pipelined.semantics import Evaluation, evaluate
@@ -34,14 +35,7 @@ MARGIN = 1e-5
 
 def decisions(m: Milp, s: Schedule) -> dict[Var, int]:
     """Return the values of all decision variables in a schedule."""
-    values = {var: int(s.chiplet[t] == c) for (t, c), var in m.x.items()}
-    for (t, c), choices in m.choices.items():
-        for k in choices:
-            chosen = (s.chiplet[t], s.mode[t], s.resident[t]) == (c, k.mode, k.resident)
-            values[k.var] = int(chosen)
-    values.update(zip(m.stage, s.stage, strict=True))
-    values.update({var: int(s.place[u] == PACKAGE) for u, var in m.package.items()})
-    return values
+    return {**decided(m, s), **dict(zip(m.stage, s.stage, strict=True))}
 
 
 def fix(m: Milp, s: Schedule) -> None:
@@ -76,23 +70,13 @@ def start(m: Milp, s: Schedule) -> None:
 
 def read_back(m: Milp, values: dict[Var, float]) -> Schedule:
     """Return the decisions of a solution, rounded; nothing else is taken from it."""
-    p = m.problem
-    chosen = []
-    for t in range(len(p.tasks)):
-        every = [(c, k) for c in p.supported(t) for k in m.choices[t, c]]
-        ones = [(c, k) for c, k in every if round(values[k.var]) == 1]
-        if len(ones) != 1:
-            raise EngineError(f"{p.full_name(t)}: {len(ones)} choices in a solution")
-        chosen += ones
-    place: list[str | None] = [None] * len(p.tensors)
-    for u, var in m.package.items():
-        place[u] = PACKAGE if round(values[var]) == 1 else DRAM
+    found = read_decisions(m, values)
     return Schedule(
-        chiplet=tuple(c for c, _ in chosen),
-        mode=tuple(k.mode for _, k in chosen),
+        chiplet=found.numbers["chiplet"],
+        mode=found.numbers["mode"],
         stage=tuple(round(values[var]) for var in m.stage),
-        resident=tuple(k.resident for _, k in chosen),
-        place=tuple(place),
+        resident=found.resident,
+        place=found.place,
     )
 
 

@@ -43,17 +43,33 @@ def horizon(p: Problem, without: frozenset[str] = frozenset()) -> int:
 
     Without `precedence` streams need not lie in runs, so they count on their own.
     """
-    most = _Most()
-    for t in range(len(p.tasks)):
-        _add_task(p, t, most)
-    for u in range(len(p.tensors)):
-        _add_tensor(p, u, most)
+    most = _most(p)
     released = max(max(releases) for releases in p.timing.releases)
     if p.timing.contention == "fluid":
         slow = 2 * most.movements * (most.alone + most.others)
         return released + most.runs + slow + most.latencies
     outside = most.alone if "precedence" in without else 0
     return released + most.fixed + outside + most.others + most.latencies
+
+
+def longest(p: Problem) -> int:
+    """Return how long a movement need last at most, with ``fluid`` (MODEL.md §6.4).
+
+    It lies in at most 2·M − 1 intervals between starts and ends, each of at most Q
+    ticks.
+    """
+    most = _most(p)
+    return max(1, 2 * most.movements - 1) * (most.alone + most.others)
+
+
+def _most(p: Problem) -> _Most:
+    """Return the sums over all tasks and tensors."""
+    most = _Most()
+    for t in range(len(p.tasks)):
+        _add_task(p, t, most)
+    for u in range(len(p.tensors)):
+        _add_tensor(p, u, most)
+    return most
 
 
 def _units(flows: Iterable[tuple[Flow, int]]) -> dict[int, int]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from formulation.engines.cpsat import EngineError, run
-from formulation.incumbent import Incumbent
-from formulation.rules import UnassignedError
-from formulation.timed.bounds import horizon, lower
-from formulation.timed.bounds import least as bound_of
+from formulation.timed.bounds import horizon
 from formulation.timed.cpsat_build import (
     STRENGTHENINGS,
     add_hint,
@@ -17,39 +13,14 @@ from formulation.timed.cpsat_build import (
     fix,
     read,
 )
-from formulation.timed.list_schedule import list_schedule
-from formulation.timed.objective import value
-from formulation.timed.semantics import KindError, check_options, evaluate
+from formulation.timed.search import Search, last_tick, listed
+from formulation.timed.semantics import KindError, check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from formulation.objective import Part
     from formulation.outcome import Answer, Limits, Report
     from formulation.problem import Problem
     from formulation.timed.schedule import Schedule
-
-
-@dataclass
-class Search(Incumbent["Schedule"]):
-    """One call of `minimise`."""
-
-    part: Part
-
-    @property
-    def quantity(self) -> str:
-        """The text of the part."""
-        return self.part.text
-
-    def judged(self, s: Schedule) -> tuple[int | None, Sequence[object]]:
-        """Return what a schedule is worth; else `None` and what is wrong with it."""
-        try:
-            found = evaluate(self.p, s, without=self.without)
-        except UnassignedError as error:
-            return None, error.violations
-        if found.violations:
-            return None, found.violations
-        return value(self.p, self.part, found.worth), ()
 
 
 def minimise(
@@ -112,21 +83,13 @@ def _search(
 ) -> str:
     """List, build and solve; return why it stopped."""
     p, part, last = search.p, search.part, horizon(search.p, search.without)
-    if "list" in strengthenings:
-        for s in list_schedule(p):
-            search.offer(s)
-            if search.over:
-                break
+    least = listed(search, strengthenings)
+    if least is not None and search.enough:
+        return "gap"
     if fixed is not None:
-        last = max(last, _last(p, fixed))
+        last = max(last, last_tick(p, fixed))
     elif search.value is not None and part.text == "makespan" and not search.without:
         last = min(last, search.value)
-    least = None
-    if "lower_bound" in strengthenings and not search.without:
-        least = lower(p)
-        search.raise_bound(bound_of(p, part))
-        if search.enough:
-            return "gap"
     try:
         m = build(
             p,
@@ -161,10 +124,3 @@ def _search(
     if result.values is not None:
         search.must(read(m, result.values))
     return result.why_stopped
-
-
-def _last(p: Problem, s: Schedule) -> int:
-    """Return the last tick that a schedule speaks of."""
-    facts = evaluate(p, s).facts
-    ends = [move.span[1] for move in facts.movements]
-    return max(ends + [end for spans in facts.runs for _, end in spans])

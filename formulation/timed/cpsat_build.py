@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from formulation.cpsat_given import fix_decisions, hint_decisions, read_decisions
 from formulation.timed.cpsat_quantities import latencies, value
 from formulation.timed.cpsat_rules import RULES
 from formulation.timed.cpsat_vars import Timed
-from formulation.timed.movements import moves, passes, ticks_alone, traffic_of
-from formulation.timed.schedule import Schedule, Transfer
+from formulation.timed.read import with_times
+from formulation.timed.schedule import Schedule
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -64,48 +63,12 @@ def build(
 def read(m: Timed, value: Value) -> Schedule:
     """Return the schedule of a solution."""
     s = Schedule(*read_decisions(m, value), (), (), (), ())
-    return _with_times(m, s, value)
-
-
-def _with_times(m: Timed, s: Schedule, value: Value) -> Schedule:
-    """Return the decisions of a solution with its times: starts, and how long."""
-    p, traffic = m.p, traffic_of(m.p, s)
 
     def span(start: cp_model.IntVar, ticks: int) -> Span:
         first = value(start)
         return first, first + (0 if "duration" in m.without else ticks)
 
-    streams = [
-        tuple(
-            span(x, ticks_alone(p, own.units)) if moves(own) else None
-            for x in m.stream[t]
-        )
-        for t, own in enumerate(traffic.streams)
-    ]
-    loads = [
-        None if own is None else span(m.load[t], ticks_alone(p, own.units))
-        for t, own in enumerate(traffic.loads)
-    ]
-    transfers = []
-    for u, tensor in enumerate(p.tensors):
-        rows = []
-        for k in m.rounds(tensor.model):
-            row = []
-            for to, sent in traffic.sends[u]:
-                here = s.chiplet[tensor.producer or 0]
-                held = passes(p, here, to, sent.units).values()
-                ticks = max((until for _, until in held), default=0)
-                start = m.send[m.sending(u, to[0])][k]
-                row.append(Transfer(to, span(start, ticks)))
-            rows.append(tuple(row))
-        transfers.append(tuple(rows))
-    return replace(
-        s,
-        runs=tuple(tuple(value(x) for x in starts) for starts in m.start),
-        streams=tuple(streams),
-        loads=tuple(loads),
-        transfers=tuple(transfers),
-    )
+    return with_times(m, s, value, span)
 
 
 def fix(m: Timed, s: Schedule) -> None:

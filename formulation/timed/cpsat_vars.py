@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from formulation.choices import add_flow, choices
 from formulation.cpsat_decisions import Decided, Lit, weighted
 from formulation.timed.movements import passes, ticks_alone
+from formulation.timed.read import sending
 from formulation.traffic import send
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 
     from formulation.choices import Choice
     from formulation.problem import Problem
+    from formulation.timed.read import Sending
     from formulation.timed.schedule import Span
 
 Made = TypeVar("Made")
-Sending = tuple[int, int | None]
-"""A tensor and where it goes; `None`: with ``multicast``, everywhere at once."""
 
 
 @dataclass
@@ -204,7 +204,7 @@ class Timed(Decided):
 
     def sending(self, u: int, d: int) -> Sending:
         """Return the transfer that brings a tensor to a chiplet."""
-        return (u, None) if self.p.multicast else (u, d)
+        return sending(self.p, u, d)
 
     @cached_property
     def runs(self) -> dict[tuple[int, int], list[tuple[int, cp_model.IntervalVar]]]:

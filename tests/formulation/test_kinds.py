@@ -52,6 +52,13 @@ def test_parts_in_turn() -> None:
     assert solve(timed(), limits=LIMITS).objective == ("makespan",)
 
 
+def test_two_engines() -> None:
+    outcome = solve(timed(), ("makespan", "energy"), "both", limits=LIMITS)
+    assert outcome.claim == "optimal-2"
+    assert outcome.value == outcome.bound == (6, 12)
+    assert [run.engine for run in outcome.runs] == ["cpsat", "milp"]
+
+
 def test_a_part_is_minimised_under_the_ones_before() -> None:
     """b is dearer where it is fast: 3 quanta on a chiplet that takes 4 ticks more."""
     kinds = {"k": {"base": "nvdla", "clock_mhz": 1000, "l2_bytes": 22}}

@@ -259,13 +259,16 @@ def test_what_is_not_of_the_kind_is_refused(
     assert "Traceback" not in err
 
 
-def test_fluid_has_no_engine(chipsched: Any, tmp_path: Path) -> None:
+def test_fluid_is_for_one_engine(chipsched: Any, tmp_path: Path) -> None:
     path = tmp_path / "tiny.json"
     options = {"kind": "timed", "timed": {"contention": "fluid"}}
     path.write_text(to_canonical_json(instance(options=options)))
     code, _, err = chipsched("solve", path)
     assert code == 1
-    assert "fluid" in err
+    assert "fluid is for the engine milp alone" in err
+    code, out, _ = chipsched("solve", path, "--engine", "milp", "--json")
+    assert code == 0
+    assert json.loads(out)["claim"] == "optimal-1"
 
 
 @pytest.mark.parametrize("command", ["pareto", "headline --scenario"])
