@@ -1,13 +1,15 @@
 """Plant bugs in the engines, one at a time, and see which test notices.
 
-    python -m tests.mutants [--engine cpsat] [--bug 7] [--jobs 2]
+    python -m tests.mutants [--kind timed] [--engine cpsat] [--bug 7] [--jobs 2]
 
 Every bug is a substitution of one place in a copy of the source tree, where the tests
-of one engine then run until the first fails. The copy as it is must pass. The table
+of one engine (of timed schedules, also those of the semantics) then run until the first
+fails. The copy as it is must pass. The table
 that is printed is Markdown; the exit code is 1 if a bug goes unnoticed.
 
 Bugs 1 to 12 are those that models of this kind really have: something omitted, off by
 one, of the wrong index, or cut off without being a symmetry. The rest are of ours.
+Those of timed schedules are in `tests/bugs_timed.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+
+from tests import bugs_timed
+from tests.bugs import Bug, Edit
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("instances", "costmodel", "formulation", "tests", "pyproject.toml")
@@ -52,24 +56,6 @@ SHORTEST = (
     "sum(min((k.latency_ticks for modes in t.modes for k in modes), default=0)"
     " for t in {0}.tasks)"
 )
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Replace the one place where `old` stands."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A bug, planted in each engine that can have it."""
-
-    what: str
-    cpsat: Edit
-    milp: Edit | None
 
 
 BUGS = (
@@ -399,6 +385,15 @@ BUGS = (
 )
 
 
+KINDS = {
+    "pipelined": (BUGS, {e: ("-k", e, *TESTS) for e in ("cpsat", "milp")}),
+    "timed": (
+        bugs_timed.BUGS,
+        {e: ("-m", "not long", *tests) for e, tests in bugs_timed.TESTS.items()},
+    ),
+}
+
+
 def copy(source: Path, to: Path) -> Path:
     to.mkdir()
     ignored = shutil.ignore_patterns("__pycache__", "mutants.py")
@@ -411,11 +406,11 @@ def copy(source: Path, to: Path) -> Path:
 
 
 def failing(
-    tree: Path, engine: str, skipped: tuple[str, ...], first: bool
+    tree: Path, tests: tuple[str, ...], skipped: tuple[str, ...], first: bool
 ) -> list[str]:
-    """Return the tests of an engine that fail in a tree; the first one, or all."""
+    """Return which of some tests fail in a tree; the first one, or all."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["-k", engine, *(["-x"] if first else []), *TESTS]
+    command += [*(["-x"] if first else []), *tests]
     command += [f"--deselect={test}" for test in skipped]
     # Without byte code: a file changes back and forth within its time stamp.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -453,13 +448,17 @@ def planted(edit: Edit, tree: Path = ROOT) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=("cpsat", "milp"), action="append")
+    parser.add_argument("--kind", choices=tuple(KINDS), default="pipelined")
+    parser.add_argument(
+        "--engine", choices=("cpsat", "milp", "semantics"), action="append"
+    )
     parser.add_argument("--bug", type=int, action="append")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--skip", action="append", default=[], help="a failing test")
     given = parser.parse_args()
-    engines = given.engine or ["cpsat", "milp"]
-    numbers = given.bug or range(1, len(BUGS) + 1)
+    bugs, tests = KINDS[given.kind]
+    engines = given.engine or list(tests)
+    numbers = given.bug or range(1, len(bugs) + 1)
     skipped = tuple(given.skip)
     with tempfile.TemporaryDirectory() as folder:
         pristine = copy(ROOT, Path(folder, "pristine"))
@@ -468,17 +467,17 @@ def main() -> int:
         for n in range(given.jobs):
             trees.put(copy(pristine, Path(folder, str(n))))
         for engine in engines:
-            broken = failing(pristine, engine, skipped, first=False)
+            broken = failing(pristine, tests[engine], skipped, first=False)
             if broken:
                 print("fail without a bug:", *broken, sep="\n", file=sys.stderr)
                 return 1
 
         def run(number: int, engine: str) -> str | None:
-            edit = getattr(BUGS[number - 1], engine)
+            edit = getattr(bugs[number - 1], engine)
             mine = trees.get()
             try:
                 (mine / edit.file).write_text(planted(edit, pristine))
-                found = failing(mine, engine, skipped, first=True)
+                found = failing(mine, tests[engine], skipped, first=True)
             finally:
                 shutil.copy(pristine / edit.file, mine / edit.file)
                 trees.put(mine)
@@ -490,7 +489,7 @@ def main() -> int:
             (n, engine)
             for n in numbers
             for engine in engines
-            if getattr(BUGS[n - 1], engine) is not None
+            if getattr(bugs[n - 1], engine) is not None
         ]
         with ThreadPoolExecutor(given.jobs) as pool:
             results = dict(
@@ -507,7 +506,7 @@ def main() -> int:
             else "**no**"
             for e in engines
         ]
-        print(f"| {n} | {BUGS[n - 1].what} |", " | ".join(cells), "|")
+        print(f"| {n} | {bugs[n - 1].what} |", " | ".join(cells), "|")
     return 0 if all(results.values()) else 1
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mutants import BUGS, Edit, planted
+from tests.mutants import KINDS, planted
+
+if TYPE_CHECKING:
+    from tests.bugs import Edit
 
 EDITS = [
-    pytest.param(edit, id=f"{bug.what}-{engine}")
-    for bug in BUGS
-    for engine in ("cpsat", "milp")
+    pytest.param(edit, id=f"{kind}-{bug.what}-{engine}")
+    for kind, (bugs, tests) in KINDS.items()
+    for bug in bugs
+    for engine in tests
     if (edit := getattr(bug, engine)) is not None
 ]
 
