@@ -304,6 +304,13 @@ def test_contention(least, contention, interface, total):
     assert least(p, "makespan") == (total,)
 
 
+@pytest.mark.parametrize(("interface", "total"), [("1.58", 11), ("1.6", 10)])
+def test_a_little_less_bandwidth(least, interface, total):
+    """Both in 5 ticks take 4/5 + 4/5 = 1.6. With 1.58: 4/5 + 4/6, or 1 + 4/7."""
+    p = pair(contention="fluid", dram=Fraction(interface), port=(None, 1))
+    assert least(p, "latency_sum") == (total,)
+
+
 def test_a_stream_may_wait_in_its_run_and_a_run_for_its_stream(least):
     """Streams of 2 ticks, one at a time, runs of 4: both in [0, 4). Runs of 3: until 4.
 
@@ -332,6 +339,19 @@ def test_a_transfer_waits_for_room(least, l2, total):
         row("z", 1, "a", ws_bytes=2),
     ]
     p = problem(nets, rows, "ab", l2=l2, link=1, dram_latency=50, dram=1)
+    assert least(p, "makespan") == (total,)
+
+
+@pytest.mark.parametrize(("l2", "total"), [(7, 6), (6, 59)])
+def test_a_tensor_lies_until_its_last_consumer_ends(least, l2, total):
+    """x (1 tick) on 0 sends 3 bytes (3 ticks) to y and z (1 tick each) on 1.
+
+    z has 4 bytes of its own, y 3: with 7 bytes of L2 the tensor lies beside z. With 6
+    it goes through DRAM of 1 byte a tick, 50 ticks of latency: 3 + 50 + 3 + 3.
+    """
+    model = network("x y z", [("x", "yz", 3)])
+    rows = [row("x"), row("y", 1, "b", ws_bytes=3), row("z", 1, "b", ws_bytes=4)]
+    p = problem([model], rows, "ab", l2=l2, link=1, dram_latency=50, dram=1)
     assert least(p, "makespan") == (total,)
 
 

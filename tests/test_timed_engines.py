@@ -329,7 +329,7 @@ def test_a_start_counts_if_it_is_valid(engine: str) -> None:
 def test_fluid_is_not_for_cpsat() -> None:
     seed = next(s for s in range(60) if tiny(s).problem.timing.contention == "fluid")
     p = tiny(seed).problem
-    with pytest.raises(KindError, match="fluid is not for CP-SAT, only for the MILP"):
+    with pytest.raises(KindError, match="fluid is for the engine milp alone"):
         ENGINES["cpsat"](p, timed_part(p, "makespan"), LIMITS)
 
 

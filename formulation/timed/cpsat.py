@@ -67,7 +67,7 @@ def minimise(
     """
     check_options(p)
     if p.timing.contention == "fluid":
-        raise KindError("contention: fluid has no engine yet")
+        raise KindError("contention: fluid is for the engine milp alone")
     search = Search(p, limits, report, without, part)
     if hint is not None:
         search.begin(hint)
