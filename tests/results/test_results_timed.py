@@ -225,7 +225,7 @@ def test_compare_tells_broken_rules(
 
 
 def test_compare_with_fluid(chipsched: Any, tmp_path: Path) -> None:
-    """There is no engine: bounds without search are what is proved."""
+    """CP-SAT has it not: bounds without search are what is proved."""
     path = tmp_path / "tiny.json"
     options = {"kind": "timed", "timed": {"contention": "fluid"}}
     path.write_text(to_canonical_json(instance(options=options)))
@@ -233,7 +233,7 @@ def test_compare_with_fluid(chipsched: Any, tmp_path: Path) -> None:
     answer = json.loads(text)
     assert code == (0 if answer["proof"]["optimal"] else 3)
     assert answer["proof"]["source"] == "bounds without search"
-    assert "fluid has no engine" in answer["proof"]["why_stopped"]
+    assert "fluid is for the engine milp alone" in answer["proof"]["why_stopped"]
     assert all(row["valid"] for row in answer["rows"])
     [bound] = answer["proof"]["bound"]
     assert 0 < bound <= min(row["value"][0] for row in answer["rows"])
