@@ -8,7 +8,7 @@ quantum, and the amount that a byte puts on a resource in *load units* of which
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
@@ -293,6 +293,17 @@ class Problem:
         return self.tensors[tensor].transfer is not None and not self.always_dram(
             tensor
         )
+
+
+def on_chiplets(p: Problem, chiplet: tuple[int, ...]) -> Problem:
+    """Return the problem with every layer on its chiplet."""
+    tasks = tuple(
+        replace(
+            task, modes=tuple(m if c == d else () for d, m in enumerate(task.modes))
+        )
+        for task, c in zip(p.tasks, chiplet, strict=True)
+    )
+    return replace(p, tasks=tasks)
 
 
 def remembered(

@@ -13,8 +13,9 @@ from formulation.choices import fitting
 from formulation.outcome import Limits, Target
 from formulation.pipelined import cpsat, cpsat_cuts, cpsat_polish
 from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
-from formulation.pipelined.cpsat_search import Search, on_chiplets
+from formulation.pipelined.cpsat_search import Search
 from formulation.pipelined.cuts import Way, cutter
+from formulation.problem import on_chiplets
 from tests.support import problem_of
 from tests.tiny_random import tiny_instance
 

@@ -13,11 +13,11 @@ import pytest
 from formulation.outcome import Limits, Target
 from formulation.pipelined.bounds import lower
 from formulation.pipelined.cpsat import STRENGTHENINGS, minimise
-from formulation.pipelined.cpsat_search import on_chiplets
 from formulation.pipelined.energy_cuts import LEVELS, energy_cutter
 from formulation.pipelined.energy_ways import WholeWays
 from formulation.pipelined.semantics import evaluate
 from formulation.pipelined.stages import earliest, latest
+from formulation.problem import on_chiplets
 from tests.test_cpsat_cuts import SEEDS, VARIANTS, contiguous_problem, intervals
 
 if TYPE_CHECKING:

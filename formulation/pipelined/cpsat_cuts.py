@@ -11,13 +11,13 @@ from formulation.pipelined.cpsat_search import (
     ONE_WAY,
     Search,
     complete,
-    on_chiplets,
     solve_relaxed,
     stopped,
 )
 from formulation.pipelined.cuts import FAR, Cutter, Way, cutter
 from formulation.pipelined.cuts_near import balanced, nearest
 from formulation.pipelined.symmetry import useful
+from formulation.problem import on_chiplets
 
 MOST_TRIALS = 48  # of T, until there are ways
 # Of (layer, chiplet) pairs. On the first layers of the headline's models the whole

@@ -14,7 +14,6 @@ from formulation.pipelined.cpsat_search import (
     ONE_WAY,
     Search,
     complete,
-    on_chiplets,
     solve_relaxed,
     stopped,
 )
@@ -23,6 +22,7 @@ from formulation.pipelined.energy_sums import FAR
 from formulation.pipelined.energy_ways import WholeWays
 from formulation.pipelined.stages import earliest, latest
 from formulation.pipelined.symmetry import useful
+from formulation.problem import on_chiplets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ from formulation.incumbent import Incumbent
 from formulation.pipelined.cpsat_build import add_hint, build, read
 from formulation.pipelined.semantics import Evaluation, evaluate
 from formulation.pipelined.stages import earliest, latest
+from formulation.problem import on_chiplets
 from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from formulation.outcome import Target
     from formulation.pipelined.cpsat_vars import Cpsat
     from formulation.pipelined.schedule import Schedule
-    from formulation.problem import Problem
 
 # With chiplets given, L2 decides: the LP sees that, search does not.
 ONE_WAY: dict[str, object] = {"linearization_level": 2, "num_workers": 1}
@@ -120,14 +120,3 @@ def complete(search: Search, found: Schedule, strengthenings: frozenset[str]) ->
     )
     if result.values is not None:
         search.offer(read(m, result.values))
-
-
-def on_chiplets(p: Problem, chiplet: tuple[int, ...]) -> Problem:
-    """Return the problem with every layer on its chiplet."""
-    tasks = tuple(
-        replace(
-            task, modes=tuple(m if c == d else () for d, m in enumerate(task.modes))
-        )
-        for task, c in zip(p.tasks, chiplet, strict=True)
-    )
-    return replace(p, tasks=tasks)
