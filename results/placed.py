@@ -28,10 +28,18 @@ HEADER = ("chiplets", "makespan", "bound", "gap", "seconds")
 
 
 def rows(limits: Limits, report: Report | None = None) -> list[tuple[str, ...]]:
-    """Return a row of text for free chiplets and one for those of the least period."""
+    """Return a row of text for free chiplets and one for those of the least period.
+
+    Raises
+    ------
+    click.ClickException
+        If no pipelined schedule is found in the time limit.
+    """
     pipelined = prepare(load_instance(SCENARIO)).problem
     timed = prepare(load_instance(TIMED)).problem
     placed = solve(pipelined, ("period",), limits=limits, report=report).schedule
+    if placed is None:
+        raise click.ClickException(f"{SCENARIO}: no schedule in the time limit")
     found: list[tuple[str, ...]] = []
     for name, p in (
         ("free", timed),
