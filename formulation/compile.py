@@ -10,8 +10,16 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from formulation.network import network_of
-from formulation.problem import Mode, Problem, ProblemModel, Task, Tensor, Timing
+from formulation.network import Network, network_of
+from formulation.problem import (
+    Mode,
+    Problem,
+    ProblemModel,
+    Task,
+    Tensor,
+    Timing,
+    Windowing,
+)
 from instances.load import instance_sha256
 
 if TYPE_CHECKING:
@@ -36,6 +44,7 @@ def _mode(mode: TableMode, row: int, model: Model, layer: str, energy_den: int) 
         ri_bytes=tuple(mode.ri_bytes.get(u, 0) * n for u in inputs),
         ro_bytes=mode.ro_bytes * n,
         row=row,
+        fetches=1 if mode.holds_weights else n,
     )
 
 
@@ -151,6 +160,24 @@ def _timing(instance: Instance) -> Timing:
     )
 
 
+def _windowing(instance: Instance, network: Network) -> Windowing:
+    """Return what only windowed schedules are given."""
+    windowed = instance.options.windowed
+    return Windowing(
+        windows=windowed.windows,
+        single=windowed.mini_batches == "single",
+        weights_once=windowed.weights == "once",
+        refetch=windowed.refetch,
+        segments_fit=windowed.memory == "segments",
+        receiver_only=windowed.handover == "receiver",
+        conflict_ticks=windowed.conflict_ticks,
+        mini_batches=tuple(model.mini_batches for model in instance.models),
+        read_ticks=network.read_ticks,
+        write_ticks=network.write_ticks,
+        caps=tuple(sorted(windowed.caps.items())),
+    )
+
+
 def _check_table(instance: Instance, sha: str, table: CostTable) -> None:
     """Refuse a table of another instance (`sha`: of this one) or in other quanta."""
     stated = (table.instance_sha256, table.tick_ps, table.energy_quantum_fj)
@@ -210,4 +237,5 @@ def compile_problem(instance: Instance, table: CostTable) -> Problem:
         period_cap_ticks=options.period_cap_ticks,
         timing=_timing(instance),
         kind=options.kind,
+        windowing=_windowing(instance, network),
     )

@@ -1,4 +1,4 @@
-"""What schedules of every kind decide of layers and tensors, and their form in files.
+"""What schedules decide of layers and tensors, and their form in files.
 
 A schedule file holds the two mappings ``layers`` and ``places``; a kind adds numbers
 to the rows of layers (`numbers`) or mappings of its own beside the two.
@@ -20,17 +20,22 @@ class ScheduleError(ValueError):
     """A schedule file that does not describe a schedule of this problem."""
 
 
-class Decisions(Protocol):
-    """What every kind of schedule gives, indexed like the problem's tasks and tensors.
-
-    `chiplet`, `mode` and `resident` (`None` for a task without weights) are per task;
-    `place` is per tensor: ``package``, ``dram``, `None` where a schedule has no say.
-    """
+class Mapped(Protocol):
+    """What every kind of schedule gives: `chiplet` and `mode`, per task."""
 
     @property
     def chiplet(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def mode(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
+class Decisions(Mapped, Protocol):
+    """What pipelined and timed schedules give.
+
+    `resident` (`None` for a task without weights) is per task; `place` is per tensor:
+    ``package``, ``dram``, `None` where a schedule has no say.
+    """
+
     @property
     def resident(self) -> tuple[bool | None, ...]: ...  # noqa: D102
     @property

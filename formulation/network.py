@@ -145,15 +145,41 @@ class _Found:
     dram_energy: Fraction
 
 
-def _latency_ticks(instance: Instance, way: Sequence[int]) -> int:
-    """Return the sum of the hop latencies of a way, in whole ticks."""
+def _latency_ticks(
+    instance: Instance, way: Sequence[int], more_ns: Fraction = Fraction(0)
+) -> int:
+    """Return the hop latencies of a way and `more_ns` together, in whole ticks."""
     links, tick_ns = instance.package.links, Fraction(instance.tick_ps, 1000)
-    return ceil(sum(links[k].hop_latency_ns for k in way) / tick_ns)
+    return ceil((more_ns + sum(links[k].hop_latency_ns for k in way)) / tick_ns)
 
 
 def _dram_ticks(instance: Instance) -> int:
     """Return the DRAM latency in whole ticks."""
-    return ceil(instance.package.dram.latency_ns / Fraction(instance.tick_ps, 1000))
+    return _latency_ticks(instance, (), instance.package.dram.latency_ns)
+
+
+def _access_ticks(instance: Instance, ways: _Ways) -> tuple[tuple[int, int], ...]:
+    """Return the latencies of reading and writing DRAM on every chiplet, with routes.
+
+    Of `interleaved` interfaces the farthest counts. Reads are of data that lie behind
+    the home interface of the chiplet.
+    """
+    late = instance.package.dram.latency_ns
+    found = []
+    for c, home in enumerate(ways.home):
+        reads, write = _legs(instance, ways, c)
+        found.append(
+            (
+                max(
+                    _latency_ticks(instance, ways.reading[c][i], late)
+                    for i, _ in reads[home]
+                ),
+                max(
+                    _latency_ticks(instance, ways.writing[c][i], late) for i, _ in write
+                ),
+            )
+        )
+    return tuple(found)
 
 
 def _floor_ticks(instance: Instance, ways: _Ways) -> int:
@@ -171,7 +197,7 @@ def _floor_ticks(instance: Instance, ways: _Ways) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A package in integers; attributes as in `Problem`."""
+    """A package in integers; attributes as in `Problem` and its `Windowing`."""
 
     energy_den: int
     load_unit: int
@@ -184,6 +210,8 @@ class Network:
     floor_ticks: int
     route_ticks: tuple[tuple[int, ...], ...]
     dram_ticks: int
+    read_ticks: tuple[int, ...]
+    write_ticks: tuple[int, ...]
 
 
 def _find(instance: Instance, ways: _Ways, pool: _Resources) -> _Found:
@@ -278,6 +306,7 @@ def network_of(instance: Instance) -> Network:
                 write=done[-1],
             )
         )
+    access = _access_ticks(instance, ways)
     return Network(
         energy_den=energy_den,
         load_unit=load_unit,
@@ -295,4 +324,6 @@ def network_of(instance: Instance) -> Network:
             tuple(_latency_ticks(instance, way) for way in row) for row in ways.between
         ),
         dram_ticks=_dram_ticks(instance),
+        read_ticks=tuple(read for read, _ in access),
+        write_ticks=tuple(write for _, write in access),
     )

@@ -265,6 +265,31 @@ def pipelined_parts(
     return parts
 
 
+def capped(
+    caps: Sequence[tuple[str, int]], parse: Callable[[str], Part]
+) -> tuple[tuple[Part, int], ...]:
+    """Return capped parts of objectives with their largest values.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault in all of them.
+    """
+    found: list[tuple[Part, int]] = []
+    faults: list[str] = []
+    for text, most in caps:
+        try:
+            part = parse(text)
+            if part.text != text:  # else it would not be clear what `most` weighs
+                faults.append(f"caps: got {text!r}, expected its form {part.text!r}")
+            found.append((part, most))
+        except ObjectiveError as error:
+            faults += [f"caps: {line}" for line in str(error).splitlines()]
+    if faults:
+        raise ObjectiveError("\n".join(faults))
+    return tuple(found)
+
+
 def parse_objective(text: str) -> tuple[str, ...]:
     """Return the parts of an objective such as ``period,energy`` in their one text.
 

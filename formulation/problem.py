@@ -112,7 +112,8 @@ class Chiplet:
 class Mode:
     """One mode of a task on a chiplet, per round.
 
-    `weight_bytes` is w(l, mode): what is read as weights per round if streamed.
+    `weight_bytes` is w(l, mode): what is read as weights per round if streamed, in
+    `fetches` equal parts (one, or one a mini-batch).
     `ri_bytes` is aligned with the task's `inputs`. `row` is the place of the
     mode in the cost table.
     """
@@ -124,6 +125,7 @@ class Mode:
     ri_bytes: tuple[int, ...]
     ro_bytes: int
     row: int
+    fetches: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +215,49 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Windowing:
+    """What only windowed schedules are given (MODEL.md §7); all words are neutral.
+
+    Parameters
+    ----------
+    windows
+        W: how many windows there may be at most.
+    single
+        Whether mini-batches pass one after the other, never in groups.
+    weights_once
+        Whether weights are read once a window, not by every group.
+    refetch
+        Whether bytes that a tiling reads again count.
+    segments_fit
+        Whether what a segment keeps must fit L2, not only each layer.
+    receiver_only
+        Whether a hand-over takes the time of the receiver alone.
+    conflict_ticks
+        What every movement takes longer.
+    mini_batches
+        Per model: n.
+    read_ticks, write_ticks
+        Per chiplet: λ_R and λ_W, latencies of DRAM and the route together.
+    caps
+        (part of an objective, its largest value).
+    """
+
+    windows: int = 5
+    single: bool = False
+    weights_once: bool = False
+    refetch: bool = False
+    segments_fit: bool = False
+    receiver_only: bool = False
+    conflict_ticks: int = 0
+    mini_batches: tuple[int, ...] = ()
+    read_ticks: tuple[int, ...] = ()
+    write_ticks: tuple[int, ...] = ()
+    caps: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """All of §1 and the options of §2 and §6 of MODEL.md, in integers.
+    """All of §1 and the options of §2, §6 and §7 of MODEL.md, in integers.
 
     Parameters
     ----------
@@ -266,6 +309,7 @@ class Problem:
     period_cap_ticks: int | None
     timing: Timing
     kind: str
+    windowing: Windowing = Windowing()
     known: dict[object, object] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

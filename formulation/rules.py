@@ -15,7 +15,7 @@ from formulation.structure import between
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from formulation.decisions import Decisions
+    from formulation.decisions import Decisions, Mapped
     from formulation.problem import Problem
 
 
@@ -48,10 +48,10 @@ class UnassignedError(ValueError):
         self.violations = violations
 
 
-def assignment(p: Problem, s: Decisions) -> Iterator[Violation]:
-    """Every layer on one supporting chiplet, in a mode it has; nothing left open."""
+def mapping(p: Problem, s: Mapped) -> Iterator[Violation]:
+    """Every layer on one supporting chiplet, in a mode it has."""
+    wrong = partial(Violation, "assignment", amount=1, unit="layers")
     for t, task in enumerate(p.tasks):
-        wrong = partial(Violation, "assignment", amount=1, unit="layers")
         name = p.full_name(t)
         c = s.chiplet[t]
         if not 0 <= c < len(p.chiplets):
@@ -60,8 +60,15 @@ def assignment(p: Problem, s: Decisions) -> Iterator[Violation]:
             yield wrong(where=f"{name}: not supported on chiplet {c}")
         elif not 0 <= s.mode[t] < len(task.modes[c]):
             yield wrong(where=f"{name}: no mode {s.mode[t]} on chiplet {c}")
+
+
+def assignment(p: Problem, s: Decisions) -> Iterator[Violation]:
+    """A `mapping`; residencies and places where they are due."""
+    yield from mapping(p, s)
+    for t, task in enumerate(p.tasks):
         if (s.resident[t] is None) != (task.weight_bytes == 0):
-            yield wrong(where=f"{name}: residency goes with weights")
+            where = f"{p.full_name(t)}: residency goes with weights"
+            yield Violation("assignment", where, 1, "layers")
     for u, tensor in enumerate(p.tensors):
         allowed: tuple[str | None, ...] = (None,)
         if tensor.placed:

@@ -36,6 +36,7 @@ from instances.schema import (
     Package,
     Tensor,
     TimedOptions,
+    WindowedOptions,
 )
 from instances.vocabulary import NODE_KEYS
 
@@ -45,7 +46,11 @@ if TYPE_CHECKING:
     Decoder = Callable[[Any, str], Any]
 
 LEFT_OUT: dict[type, dict[str, object]] = {
-    Options: {"timed": TimedOptions(), "kind": Options().kind}
+    Options: {
+        "timed": TimedOptions(),
+        "kind": Options().kind,
+        "windowed": WindowedOptions(),
+    }
 }
 
 _RATIO = re.compile(r"-?[0-9]{1,20}/[1-9][0-9]{0,19}")
@@ -314,6 +319,12 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "release_ticks": _mapping(_list(_I)),
         "frames_per_second": _mapping(_X),
     },
+    WindowedOptions: {
+        **dict.fromkeys(("windows", "conflict_ticks"), _I),
+        **dict.fromkeys(("mini_batches", "weights", "memory", "handover"), _T),
+        "refetch": _F,
+        "caps": _mapping(_I),
+    },
     Options: {
         **dict.fromkeys(("contiguous", "convex", "exclusive", "multicast"), _F),
         **dict.fromkeys(("serial", "guaranteed"), _F),
@@ -325,6 +336,7 @@ _DECODERS: dict[type, dict[str, Decoder]] = {
         "period_cap_ticks": _optional(_I),
         "timed": _left_out(_decode_object(TimedOptions), TimedOptions()),
         "kind": _left_out(_T, Options().kind),
+        "windowed": _left_out(_decode_object(WindowedOptions), WindowedOptions()),
     },
     GivenMode: {
         **dict.fromkeys(("model", "layer", "chiplet_type"), _T),

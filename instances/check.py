@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from instances.check_package import check_package
 from instances.check_timed import check_timed
+from instances.check_windowed import check_windowed
 from instances.faults import (
     Fault,
     check_choice,
@@ -214,6 +215,7 @@ def _check_options(faults: list[Fault], instance: Instance) -> None:
     if options.serial and options.kind == "timed":
         faults.append(Fault("options.serial", "true", "false of timed schedules"))
     check_timed(faults, options.timed, layers)
+    check_windowed(faults, options.windowed)
 
 
 def _check_costs(faults: list[Fault], instance: Instance) -> None:

@@ -78,6 +78,7 @@ KEYS: dict[str, dict[str, bool]] = {
         "period_cap_ticks": OPTIONAL,
         "kind": OPTIONAL,
         "timed": OPTIONAL,
+        "windowed": OPTIONAL,
     },
     "timed": {
         "contention": OPTIONAL,
@@ -87,6 +88,16 @@ KEYS: dict[str, dict[str, bool]] = {
         "release_ticks": OPTIONAL,
         "frames_per_second": OPTIONAL,
         "due_ticks": OPTIONAL,
+        "caps": OPTIONAL,
+    },
+    "windowed": {
+        "windows": OPTIONAL,
+        "mini_batches": OPTIONAL,
+        "weights": OPTIONAL,
+        "refetch": OPTIONAL,
+        "memory": OPTIONAL,
+        "handover": OPTIONAL,
+        "conflict_ticks": OPTIONAL,
         "caps": OPTIONAL,
     },
     "cost": {

@@ -41,6 +41,34 @@ class TimedOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowedOptions:
+    """Options of windowed schedules alone; the defaults are neutral. See MODEL.md §7.
+
+    Parameters
+    ----------
+    windows
+        W: how many windows there may be at most.
+    mini_batches, weights, memory, handover
+        A word of `vocabulary.GROUPINGS`, `WEIGHT_READS`, `MEMORIES`, `HANDOVERS` each.
+    refetch
+        Whether bytes that a tiling reads again count.
+    conflict_ticks
+        What every movement takes longer because of others.
+    caps
+        Part of an objective, such as ``makespan`` -> its largest value.
+    """
+
+    windows: int = 5
+    mini_batches: str = "grouped"
+    weights: str = "every_group"
+    refetch: bool = False
+    memory: str = "layers"
+    handover: str = "both"
+    conflict_ticks: int = 0
+    caps: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Options of schedules; the defaults are neutral. See MODEL.md.
 
@@ -63,3 +91,4 @@ class Options:
     period_cap_ticks: int | None = None
     timed: TimedOptions = TimedOptions()
     kind: str = "pipelined"
+    windowed: WindowedOptions = WindowedOptions()

@@ -33,6 +33,7 @@ from instances.schema import (
     Options,
     Package,
     TimedOptions,
+    WindowedOptions,
 )
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def _parse_options(reading: Reading, node: Node | None) -> Options:
         period_cap_ticks=None if period_cap is None else integer(reading, period_cap),
         timed=_parse_timed(reading, entries.get("timed")),
         kind=text(reading, entries.get("kind"), Options().kind),
+        windowed=_parse_windowed(reading, entries.get("windowed")),
     )
 
 
@@ -187,6 +189,29 @@ def _parse_timed(reading: Reading, node: Node | None) -> TimedOptions:
         },
         frames_per_second={name: exact(reading, x) for name, x in rates.items()},
         due_ticks=integers(reading, entries.get("due_ticks")),
+        caps=integers(reading, entries.get("caps")),
+    )
+
+
+def _parse_windowed(reading: Reading, node: Node | None) -> WindowedOptions:
+    """Options of windowed schedules; what is absent is neutral."""
+    entries = {} if node is None else fields(reading, node, "windowed")
+    neutral = WindowedOptions()
+
+    def word(key: str) -> str:
+        return text(reading, entries.get(key), getattr(neutral, key))
+
+    def number(key: str) -> int:
+        return integer(reading, entries.get(key), getattr(neutral, key))
+
+    return WindowedOptions(
+        windows=number("windows"),
+        mini_batches=word("mini_batches"),
+        weights=word("weights"),
+        refetch=flag(reading, entries.get("refetch")),
+        memory=word("memory"),
+        handover=word("handover"),
+        conflict_ticks=number("conflict_ticks"),
         caps=integers(reading, entries.get("caps")),
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from instances.check import check_instance
 from instances.faults import InstanceError
-from instances.options import Options, TimedOptions
+from instances.options import Options, TimedOptions, WindowedOptions
 from instances.vocabulary import (
     DRAM_MODES,
     OPERANDS,
@@ -46,6 +46,7 @@ __all__ = [
     "Package",
     "Tensor",
     "TimedOptions",
+    "WindowedOptions",
 ]
 
 

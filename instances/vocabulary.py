@@ -30,6 +30,10 @@ KINDS = ("pipelined", "timed")
 CONTENTIONS = ("exact", "fluid", "none")
 SWITCHINGS = ("cut_through", "store_and_forward")
 WEIGHT_POLICIES = ("fetched", "preloaded", "streamed")
+GROUPINGS = ("grouped", "single")
+WEIGHT_READS = ("every_group", "once")
+MEMORIES = ("layers", "segments")
+HANDOVERS = ("both", "receiver")
 
 MOST_ROUTERS = 4096
 """Larger grids are taken for a slip of the pen."""

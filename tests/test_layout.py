@@ -12,6 +12,7 @@ import pytest
 
 from formulation.pipelined.semantics import RULES
 from formulation.timed.semantics import RULES as TIMED_RULES
+from formulation.windowed.semantics import RULES as WINDOWED_RULES
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("instances", "costmodel", "formulation", "results")
@@ -154,6 +155,12 @@ def test_a_rule_of_timed_schedules_is_stated(label: str) -> None:
     statement = (ROOT / "formulation" / "MODEL.md").read_text(encoding="utf-8")
     assert f"`{label}`" in statement.split("## 6. Timed schedules")[1]
     assert (ROOT / "tests" / "tiny" / "timed" / f"{label}.yaml").exists()
+
+
+@pytest.mark.parametrize("label", WINDOWED_RULES)
+def test_a_rule_of_windowed_schedules_is_stated(label: str) -> None:
+    statement = (ROOT / "formulation" / "MODEL.md").read_text(encoding="utf-8")
+    assert f"`{label}`" in statement.split("## 7. Windowed schedules")[1]
 
 
 def test_engines_have_no_rules_of_their_own() -> None:

@@ -12,9 +12,10 @@ is that of `formulation.objective`.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from formulation.objective import ObjectiveError, Part, collected, parse_part
+from formulation.objective import ObjectiveError, Part, capped, collected, parse_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,16 +103,4 @@ def caps_of(p: Problem) -> tuple[tuple[Part, int], ...]:
     ObjectiveError
         With every fault in all of them.
     """
-    caps: list[tuple[Part, int]] = []
-    faults: list[str] = []
-    for text, most in p.timing.caps:
-        try:
-            part = timed_part(p, text)
-            if part.text != text:  # else it would not be clear what `most` weighs
-                faults.append(f"caps: got {text!r}, expected its form {part.text!r}")
-            caps.append((part, most))
-        except ObjectiveError as error:
-            faults += [f"caps: {line}" for line in str(error).splitlines()]
-    if faults:
-        raise ObjectiveError("\n".join(faults))
-    return tuple(caps)
+    return capped(p.timing.caps, partial(timed_part, p))

@@ -1,0 +1,1 @@
+"""Windowed schedules: the rules of SCAR (MODEL.md §7)."""
