@@ -8,6 +8,7 @@ a random one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from itertools import product
 from math import comb, prod
@@ -41,9 +42,7 @@ OBJECTIVES = (
     "latency:2*{0}",
     "latency:2*{0}:3*{1}",
 )
-CAPS = ("latency_cap", "energy_cap", "cap")
 MAX_SCHEDULES = 900
-MOST_WINDOWS = 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def tiny(seed: int) -> Tiny:
         asked = [x for x in OBJECTIVES if len(names) > 1 or "{1}" not in x]
         objective = rng.choice(asked).format(*names)
         given = Tiny(instance, problem, objective, None)
-        return _capped(given, rng) if rng.random() < 0.3 else given
+        return _capped(given, rng) if rng.random() < 0.5 else given
 
 
 def _instance(draw: tiny_random.Draw, name: str) -> Instance:
@@ -105,34 +104,42 @@ def _instance(draw: tiny_random.Draw, name: str) -> Instance:
 
 
 def _capped(given: Tiny, rng: Random) -> Tiny:
-    """Return the problem with a cap that some schedule just meets."""
+    """Return the problem with a cap that its best schedules break, if there is one."""
     p, options = given.problem, given.instance.options
-    valid = [s for s, found in every(p) if not found.violations]
+    valid = [found.worth for _, found in every(p) if not found.violations]
     if not valid:
         return given
-    found = evaluate(p, rng.choice(valid)).worth
-    which = rng.choice(CAPS)
-    m = rng.randrange(len(p.models))
+    asked = windowed_part(p, given.objective)
+    best = min(valid, key=lambda worth: value(p, asked, worth))
+    kinds = [("energy_cap", "energy"), *(("cap", text) for text in OBJECTIVES[:5])]
+    kinds += [("latency_cap", f"latency:{model.name}") for model in p.models]
+    tight = []
+    for which, text in kinds:
+        part = windowed_part(p, text)
+        least_is = min(value(p, part, worth) for worth in valid)
+        if least_is < value(p, part, best):
+            tight.append((which, part))
+    if not tight:
+        return given
+    which, part = rng.choice(tight)
+    values = {value(p, part, worth) for worth in valid}
+    most = rng.choice(sorted(v for v in values if v < value(p, part, best)))
     if which == "latency_cap":
-        caps = {p.models[m].name: found.latency_ticks[m]}
-        options = replace(options, latency_cap_ticks=caps)
+        options = replace(options, latency_cap_ticks={part.terms[0][0]: most})
     elif which == "energy_cap":
-        quantum_pj = given.instance.energy_quantum_fj / 1000
-        options = replace(options, energy_cap_pj=found.energy_quanta * quantum_pj)
+        quantum_pj = Fraction(given.instance.energy_quantum_fj, 1000)
+        options = replace(options, energy_cap_pj=most * quantum_pj)
     else:
-        part = windowed_part(p, rng.choice(OBJECTIVES[:5]))
-        windowed = replace(options.windowed, caps={part.text: value(p, part, found)})
+        windowed = replace(options.windowed, caps={part.text: most})
         options = replace(options, windowed=windowed)
     instance = replace(given.instance, options=options)
     return Tiny(instance, problem_of(instance), given.objective, which)
 
 
 def count(p: Problem) -> int:
-    """How many schedules there are at most, of at most `MOST_WINDOWS` windows."""
-    mapped = prod(
-        sum(len(modes) for modes in task.modes) or 1 for task in p.tasks
-    )
-    windows = min(p.windowing.windows, MOST_WINDOWS, len(p.tasks))
+    """How many schedules there are at most."""
+    mapped = prod(sum(len(modes) for modes in task.modes) or 1 for task in p.tasks)
+    windows = min(p.windowing.windows, len(p.tasks))
     for m, model in enumerate(p.models):
         layers, kinds = len(model.tasks), len(groupings(p, m))
         mapped *= sum(
@@ -178,10 +185,11 @@ def schedules(p: Problem, windows: int) -> Iterator[Schedule]:
 def every(
     p: Problem, without: frozenset[str] = frozenset()
 ) -> Iterator[tuple[Schedule, Evaluation]]:
-    """Yield all schedules that are defined, and what the semantics say of them."""
-    most = min(len(p.tasks), MOST_WINDOWS)
-    if "limit" not in without:
-        most = min(most, p.windowing.windows)
+    """Yield all schedules that are defined, and what the semantics say of them.
+
+    Without `limit` those with one window more than it allows are all that is added.
+    """
+    most = min(len(p.tasks), p.windowing.windows + ("limit" in without))
     for s in schedules(p, most):
         try:
             yield s, evaluate(p, s, without)

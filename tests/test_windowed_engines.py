@@ -1,0 +1,208 @@
+"""Windowed engines against all schedules; rules that matter; options in their order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from formulation.outcome import Limits
+from formulation.timed.semantics import KindError
+from formulation.windowed.bounds import explain, lower_bound
+from formulation.windowed.dp import minimise
+from formulation.windowed.objective import windowed_part
+from formulation.windowed.semantics import evaluate, value
+from tests.formulation.windowed_cases import SCENARIO, problem
+from tests.windowed_random import OBJECTIVES, least, tiny
+
+if TYPE_CHECKING:
+    from formulation.problem import Problem
+
+LIMITS = Limits(workers=1)
+PLAIN = ("makespan", "energy", "edp", "latency")
+
+
+def proved(p: Problem, objective: str) -> int | None:
+    """Return the optimum that the programs prove; `None` if they prove there is none.
+
+    Asserts that the semantics value the schedule the same.
+    """
+    part = windowed_part(p, objective)
+    answer = minimise(p, part, LIMITS)
+    assert answer.why_stopped == "finished"
+    if answer.infeasible:
+        return None
+    assert answer.schedule is not None
+    found = evaluate(p, answer.schedule)
+    assert found.violations == ()
+    assert answer.value == answer.bound == value(p, part, found.worth)
+    assert lower_bound(p, part) <= answer.value
+    return answer.value
+
+
+def agrees(seed: int) -> None:
+    given = tiny(seed)
+    due = least(given.problem, given.objective)
+    assert proved(given.problem, given.objective) == due
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_the_programs_find_the_best_of_all(block: int) -> None:
+    for seed in range(12 * block, 12 * block + 12):
+        agrees(seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(10))
+def test_the_programs_find_the_best_of_many(block: int) -> None:
+    for seed in range(1000 + 40 * block, 1040 + 40 * block):
+        agrees(seed)
+
+
+# Rules: each has a problem whose optimum it moves.
+
+FAR: dict[str, Any] = {
+    "package": {
+        "types": {"z": SCENARIO["package"]["types"]["k"]},
+        "chiplets": ["k", "z", "k"],
+    },
+    "models": SCENARIO["models"][:1],
+    "costs": [
+        {**row, "latency_ticks": 20 * row["latency_ticks"]}
+        for row in SCENARIO["costs"]
+        if row["model"] == "m"
+    ],
+}
+"""Model m alone, slow, between its two chiplets one that can do none of it."""
+TWO = {"windows": 2}
+FLIPS: dict[str, tuple[Problem, str]] = {
+    "limit": (problem({"windows": 1}), "energy"),
+    "segment": (problem({"windows": 1}), "energy"),
+    "adjacent": (problem({**TWO, "mini_batches": "single"}, **FAR), "makespan"),
+    "sram": (
+        problem(
+            {**TWO, "memory": "segments"}, package={"types": {"k": {"l2_bytes": 45}}}
+        ),
+        "energy",
+    ),
+    "latency_cap": (
+        problem(TWO, options={"latency_cap_ticks": {"m": 40, "s": 30}}),
+        "energy",
+    ),
+    "energy_cap": (problem(TWO, options={"energy_cap_pj": 87}), "makespan"),
+    "cap": (problem({**TWO, "caps": {"makespan": 40}}), "energy"),
+}
+
+
+@pytest.mark.parametrize("rule", FLIPS)
+def test_a_rule_moves_an_optimum(rule: str) -> None:
+    p, objective = FLIPS[rule]
+    best = least(p, objective)
+    free = least(p, objective, frozenset({rule}))
+    assert best == proved(p, objective)
+    assert best is not None
+    assert free is not None
+    assert free < best
+
+
+# Options: what is more can only cost more.
+
+DEARER: dict[str, dict[str, Any]] = {
+    "fewer windows": {"windows": 1},
+    "single mini-batches": {"single": True},
+    "weights read again": {"weights_once": False},
+    "refetch": {"refetch": True},
+    "segments must fit": {"segments_fit": True},
+    "senders wait": {"receiver_only": False},
+    "conflicts": {"conflict_ticks": 2},
+}
+FREE = {
+    "windows": 4,
+    "single": False,
+    "weights_once": True,
+    "refetch": False,
+    "segments_fit": False,
+    "receiver_only": True,
+    "conflict_ticks": 0,
+    "caps": (),
+}
+
+
+def uncapped(p: Problem, **windowing: Any) -> Problem:
+    models = tuple(replace(model, latency_cap_ticks=None) for model in p.models)
+    given = replace(p.windowing, **{**FREE, **windowing})
+    return replace(p, models=models, energy_cap_quanta=None, windowing=given)
+
+
+@pytest.mark.parametrize("option", DEARER)
+def test_options_that_cost(option: str) -> None:
+    """Each is dearer somewhere, and cheaper nowhere."""
+    moved = 0
+    for seed in range(24):
+        p = tiny(seed).problem
+        for objective in ("makespan", "energy"):
+            free = proved(uncapped(p), objective)
+            dear = proved(uncapped(p, **DEARER[option]), objective)
+            assert free is not None or dear is None
+            if free is not None:
+                assert dear is None or free <= dear
+                moved += free != dear
+    assert moved > 0
+
+
+def test_more_windows_are_never_worse_and_then_do_nothing() -> None:
+    for seed in range(12):
+        p = tiny(seed).problem
+        layers = len(p.tasks)
+        found = [
+            proved(uncapped(p, windows=count), "edp") for count in range(1, layers + 2)
+        ]
+        for fewer, more in pairwise(found):
+            assert fewer is None or (more is not None and more <= fewer)
+        assert found[-1] == found[-2]  # none is empty
+
+
+# The answer.
+
+
+def test_what_is_proved_of_the_hand_worked_instance() -> None:
+    """All of m at once on chiplet 0, d beside it.
+
+    m: 2·9; x and weights (16 + 20)/4 + 3 = 12; y 4/4 + 3 = 4: together 34.
+    Bound, one by one through three chiplets: a 3 + 2 + 2 = 7, b 2, c 4 + 3 + 1/2; and
+    a third of that again: 16 1/2 + 5 1/2.
+    """
+    p = problem()
+    assert proved(p, "makespan") == proved(p, "latency") == 34
+    assert proved(p, "energy") == 84
+    assert explain(p)["one_model_ticks"] == 22
+
+
+def test_a_run_that_is_stopped_keeps_its_bound() -> None:
+    stop = Event()
+    stop.set()
+    part = windowed_part(problem(), "makespan")
+    answer = minimise(problem(), part, Limits(stop=stop))
+    assert (answer.schedule, answer.why_stopped) == (None, "interrupted")
+    assert answer.bound == lower_bound(problem(), part) > 0
+    assert not answer.infeasible
+
+
+def test_what_fits_nowhere_is_infeasible() -> None:
+    p = problem(package={"types": {"k": {"l2_bytes": 39}}})  # d needs 40
+    for objective in PLAIN:
+        assert proved(p, objective) is None
+
+
+def test_options_of_other_kinds_are_refused() -> None:
+    p = problem(options={"exclusive": True})
+    with pytest.raises(KindError):
+        minimise(p, windowed_part(p, "makespan"), LIMITS)
+
+
+def test_every_objective_is_asked_for() -> None:
+    asked = {tiny(seed).objective.partition(":")[0] for seed in range(72)}
+    assert asked == {text.partition(":")[0] for text in OBJECTIVES}
