@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from formulation.timed.semantics import KindError
 from formulation.windowed.bounds import explain, lower_bound
 from formulation.windowed.dp import minimise
 from formulation.windowed.objective import windowed_part
+from formulation.windowed.priced import Prices, affordable, plan_of, plans
+from formulation.windowed.prices import priced, priced_bound
 from formulation.windowed.semantics import evaluate, value
 from tests.formulation.windowed_cases import SCENARIO, problem
 from tests.windowed_random import OBJECTIVES, least, tiny
@@ -206,3 +209,84 @@ def test_options_of_other_kinds_are_refused() -> None:
 def test_every_objective_is_asked_for() -> None:
     asked = {tiny(seed).objective.partition(":")[0] for seed in range(72)}
     assert asked == {text.partition(":")[0] for text in OBJECTIVES}
+
+
+# Priced time.
+
+
+def test_priced_bounds_hold_and_are_mostly_better() -> None:
+    better = tight = 0
+    for seed in range(72):
+        given = tiny(seed)
+        part = windowed_part(given.problem, given.objective)
+        least_value = proved(given.problem, given.objective)
+        bound = priced_bound(given.problem, part, rounds=8)
+        assert bound >= lower_bound(given.problem, part)
+        if least_value is not None:
+            assert bound <= least_value
+            better += bound > lower_bound(given.problem, part)
+            tight += bound == least_value
+    assert better > 30
+    assert tight > 5
+
+
+def test_any_prices_give_a_bound() -> None:
+    """The cost of all plans is no more than any schedule pays for time and energy."""
+    rng = Random(7)
+    for seed in range(40):
+        p = tiny(seed).problem
+        count = range(len(p.chiplets))
+        prices = Prices(
+            tuple(tuple(rng.choice((0, 0, 1, 5)) for _ in count) for _ in p.models),
+            tuple(rng.choice((0, 0, 1, 5)) for _ in count),
+            rng.choice((0, 1, 3)),
+        )
+        found = plans(p, prices)
+        for text in PLAIN[:3] if prices.energy else PLAIN[:1]:
+            answer = minimise(p, windowed_part(p, text), LIMITS)
+            if answer.schedule is None:
+                continue
+            assert found is not None
+            worth = evaluate(p, answer.schedule).worth
+            long = worth.makespan_ticks
+            units = worth.energy_quanta * p.energy_den - p.static_energy * long
+            paid = prices.total * long + prices.energy * units
+            assert sum(plan.cost for plan in found) <= paid
+
+
+def test_the_price_of_one_model_alone() -> None:
+    """All on the time of m with its slowest segment on chiplet 0: there it takes 34.
+
+    All on chiplet 0, and m is done elsewhere for nothing.
+    """
+    p = problem()
+    least_time = plan_of(p, 0, Prices(((1, 0, 0), (0, 0, 0)), (0, 0, 0), 0))
+    assert least_time is not None
+    assert least_time.cost <= 34
+    free = plan_of(p, 0, Prices(((0, 0, 0), (0, 0, 0)), (1, 0, 0), 0))
+    assert free is not None
+    assert free.cost == 0
+    assert all(s.chiplet != 0 for window in free.windows for s in window)
+    energy = plan_of(p, 0, Prices(((0, 0, 0), (0, 0, 0)), (0, 0, 0), 1))
+    assert energy is not None
+    assert energy.cost == 66 * p.energy_den  # 2·13, and 36 + 4 bytes on chiplet 0
+
+
+def test_a_plan_can_be_computed_anew() -> None:
+    p = problem()
+    found = priced(p, 2, 1, rounds=3)
+    assert found is not None
+    again = plans(p, found.prices)
+    assert again == found.plans
+    assert again is not None
+    share = found.prices.energy  # of a unit, where the weight of energy is 1
+    total = sum(plan.cost for plan in again)
+    assert found.bound == -(-total // (share * p.energy_den))
+
+
+def test_prices_that_are_too_large_are_refused() -> None:
+    p = problem()
+    dear = Prices(((10**17, 0, 0), (0, 0, 0)), (0, 0, 0), 0)
+    assert not affordable(p, dear)
+    with pytest.raises(ValueError, match="62 bits"):
+        plans(p, dear)

@@ -149,4 +149,8 @@ def lower(p: Problem) -> Lower:
 def lower_bound(p: Problem, part: Part) -> int:
     """Return a value that no schedule is below in a part of an objective."""
     x = lower(p)
-    return part_value(p, part, x.makespan, x.energy, x.latency)
+    least_value = part_value(p, part, x.makespan, x.energy, x.latency)
+    if part.largest and len(part.weights(p)) == len(p.models):
+        lightest = min(part.weights(p).values())
+        return max(least_value, lightest * x.makespan)
+    return least_value

@@ -230,8 +230,8 @@ CAPS = frozenset(("latency_cap", "energy_cap", "cap"))
 def minimise(p: Problem, part: Part, limits: Limits) -> Answer[Schedule]:
     """Minimise a part of an objective (MODEL.md §7.4).
 
-    Of `limits`, seconds and the call to stop hold; when the time is up only the bound
-    without search is known.
+    Of `limits`, seconds and the call to stop hold; when the time is up only bounds that
+    need no programs are known.
 
     Raises
     ------

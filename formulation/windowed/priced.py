@@ -373,10 +373,11 @@ def plans(p: Problem, prices: Prices) -> tuple[Plan, ...] | None:
     """
     if not affordable(p, prices):
         raise ValueError("costs at these prices may not fit 62 bits")
-    found = []
-    for m in range(len(p.models)):
-        plan = _Walk(p, m, prices).plan()
-        if plan is None:
-            return None
-        found.append(plan)
-    return tuple(found)
+    found = [plan_of(p, m, prices) for m in range(len(p.models))]
+    some = tuple(plan for plan in found if plan is not None)
+    return some if len(some) == len(found) else None
+
+
+def plan_of(p: Problem, m: int, prices: Prices) -> Plan | None:
+    """Return the cheapest plan of one model at affordable prices, if it has one."""
+    return _Walk(p, m, prices).plan()

@@ -6,20 +6,25 @@ Any prices give a bound; floats only choose them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp
+from fractions import Fraction
+from math import ceil, exp
 from typing import TYPE_CHECKING
 
-from formulation.windowed.priced import Plan, Prices, affordable, plans
+from formulation.windowed.bounds import lower, lower_bound
+from formulation.windowed.priced import Plan, Prices, affordable, plan_of, plans
 from formulation.windowed.segments import segment_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from formulation.objective import Part
     from formulation.problem import Mode, Problem
     from formulation.windowed.segments import Segment
 
 SHARES = 10**6
 """Prices of time are shares of this, or of as much less as costs need to fit."""
+STEEPEST = 10**6
+"""The largest numerator and denominator of a line's slope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,12 @@ class Priced:
     plans: tuple[Plan, ...]
 
 
-def _scaled(p: Problem, weights: list[float], time: int, energy: int) -> Prices | None:
-    """Return prices of time in these proportions that are affordable.
+def scaled(p: Problem, weights: list[float], time: int, energy: int) -> Prices | None:
+    """Return prices of time in these proportions that are affordable, if any are.
 
-    They sum up to `share`·(time·quantum + energy·static power), and energy has
-    `share`·energy a unit, so that their bound is one of `share`·quantum times the
-    objective.
+    With some `share` they sum up to share·(time·quantum + energy·static power), where
+    the quantum is in energy units, and an energy unit costs share·energy: share·quantum
+    times what is to be bounded.
     """
     count, share = len(p.chiplets), SHARES
     tick = time * p.energy_den + energy * p.static_energy
@@ -112,10 +117,17 @@ def priced(
         Called now and then; what it raises goes through.
     """
     best: Priced | None = None
-    weights = [1.0] * (len(p.chiplets) * (len(p.models) + 1))
+    count, blocks = len(p.chiplets), len(p.models) + 1
+    corners = [
+        [float(k // count == block) for k in range(count * blocks)]
+        for block in range(blocks)
+    ]
+    weights = [1.0] * (count * blocks)
     for k in range(rounds):
         check()
-        prices = _scaled(p, weights, time, energy)
+        if k < blocks:
+            weights = corners[k]
+        prices = scaled(p, weights, time, energy)
         found = None if prices is None else plans(p, prices)
         if prices is None or found is None:
             return best
@@ -136,6 +148,71 @@ def priced(
 
 
 def _share(p: Problem, prices: Prices, time: int, energy: int) -> int:
-    """Return the share that `_scaled` took."""
+    """Return the share that `scaled` took."""
     tick = time * p.energy_den + energy * p.static_energy
     return prices.total // tick if tick else prices.energy // energy
+
+
+def _line(p: Problem, least_ticks: int, least_quanta: int, rounds: int) -> Fraction:
+    """Return a bound on energy·makespan, from bounds on both and on one sum of them.
+
+    The sum is parallel to the tangent of the product there. On its line the product is
+    a concave function of the makespan, above it no less: so one of its ends bounds it.
+    """
+    product = Fraction(least_ticks * least_quanta)
+    if not product:
+        return product
+    ratio = Fraction(least_quanta, least_ticks)
+    ratio = max(Fraction(1, STEEPEST), min(Fraction(STEEPEST), ratio))
+    ratio = ratio.limit_denominator(STEEPEST)
+    time, energy = ratio.numerator, ratio.denominator
+    found = priced(p, time, energy, rounds)
+    if found is None:
+        return product
+    least = Fraction(least_ticks), Fraction(least_quanta)
+    over = found.bound - time * least[0], found.bound - energy * least[1]
+    ends = (
+        least[0] * max(least[1], over[0] / energy),
+        least[1] * max(least[0], over[1] / time),
+    )
+    return min(ends)
+
+
+def priced_bound(p: Problem, part: Part, rounds: int = 40) -> int:
+    """Return a value that no schedule is below in a part of an objective.
+
+    It is never below that of `bounds.lower_bound`.
+    """
+    simple = lower_bound(p, part)
+    if part.largest:
+        weights = part.weights(p)
+        alone = max(_alone(p, m, k) for m, k in weights.items())
+        if len(weights) < len(p.models):
+            return max(simple, alone)
+        makespan = _least(p, 1, 0, rounds)  # one of them ends with the last window
+        return max(simple, alone, min(weights.values()) * makespan)
+    terms = dict(part.terms)
+    time, energy = terms.get("makespan", 0), terms.get("energy", 0)
+    if "edp" not in terms:
+        return max(simple, _least(p, time, energy, rounds))
+    ticks = max(lower(p).makespan, _least(p, 1, 0, rounds))
+    quanta = max(lower(p).energy, _least(p, 0, 1, rounds))
+    product = terms["edp"] * _line(p, ticks, quanta, rounds)
+    return max(simple, ceil(time * ticks + energy * quanta + product))
+
+
+def _least(p: Problem, time: int, energy: int, rounds: int) -> int:
+    """Return a bound on such a sum; 0 if no prices are affordable."""
+    found = priced(p, time, energy, rounds)
+    return 0 if found is None else found.bound
+
+
+def _alone(p: Problem, m: int, weight: int) -> int:
+    """Return a bound on the weighted latency of a model: its own time."""
+    count = len(p.chiplets)
+    weights = [float(k // count == m) for k in range(count * (len(p.models) + 1))]
+    prices = scaled(p, weights, 1, 0)
+    plan = None if prices is None else plan_of(p, m, prices)
+    if prices is None or plan is None:
+        return 0
+    return -(-weight * plan.cost // prices.total)
