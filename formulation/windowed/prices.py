@@ -57,7 +57,7 @@ def scaled(p: Problem, weights: list[float], time: int, energy: int) -> Prices |
     tick = time * p.energy_den + energy * p.static_energy
     while share > 0:
         whole = [int(share * x / sum(weights)) for x in weights]
-        whole[0] += share - sum(whole)
+        whole[weights.index(max(weights))] += share - sum(whole)
         rows = [
             tuple(tick * x for x in whole[k * count : (k + 1) * count])
             for k in range(len(p.models) + 1)
