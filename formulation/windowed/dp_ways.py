@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from formulation.problem import remembered
@@ -11,11 +11,12 @@ from formulation.windowed.segments import (
     Amounts,
     Cost,
     Segment,
-    cost,
     fixed_amounts,
+    handover,
     kept_bytes,
     layer_amounts,
     need_bytes,
+    stay,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _at_most(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 @remembered
 def segment_ways(p: Problem, s: Segment) -> tuple[tuple[Cost, tuple[int, ...]], ...]:
-    """Return the costs of a segment, each with the modes of its layers.
+    """Return the costs of a segment, hand-overs aside, each with its layers' modes.
 
     Costs that another one is no worse than are left out.
     """
@@ -118,14 +119,20 @@ def segment_ways(p: Problem, s: Segment) -> tuple[tuple[Cost, tuple[int, ...]], 
                 for x in found
             ]
         found = undominated(longer, _Layers.vector)
-    priced = [(cost(p, s, x.ticks, x.energy, x.moved), x.modes) for x in found]
+    priced = [(stay(p, s, x.ticks, x.energy, x.moved), x.modes) for x in found]
     return tuple(
         undominated(priced, lambda x: (x[0].first_ticks, x[0].next_ticks, x[0].energy))
     )
 
 
-def _longer(p: Problem, s: Segment, prefixes: Iterable[_Prefix]) -> list[_Prefix]:
-    """Return all prefixes with a segment behind them."""
+def _longer(
+    p: Problem, s: Segment, ticks: int, energy: int, prefixes: Iterable[_Prefix]
+) -> list[_Prefix]:
+    """Return all prefixes with a segment behind them.
+
+    Its hand-overs take every group `ticks`, and cost `energy`.
+    """
+    found = [(x.plus(ticks, energy), modes) for x, modes in segment_ways(p, s)]
     return undominated(
         (
             _Prefix(
@@ -135,7 +142,7 @@ def _longer(p: Problem, s: Segment, prefixes: Iterable[_Prefix]) -> list[_Prefix
                 (*x.segments, (s.chiplet, s.start, modes)),
             )
             for x in prefixes
-            for own, modes in segment_ways(p, s)
+            for own, modes in found
         ),
         _Prefix.vector,
     )
@@ -154,38 +161,54 @@ def ways(p: Problem, m: int, start: int) -> dict[int, tuple[Way, ...]]:
     found: dict[int, list[Way]] = {}
     for group in groupings(p, m):
         for c in range(len(p.chiplets)):
-            s = Segment(m, c, start, start, None, None, group)
-            _walk(p, s, 1 << c, [_Prefix(0, 0, 0, ())], found)
+            place = _Place(m, group, c, start, True, 0)
+            _walk(p, place, 1 << c, [_Prefix(0, 0, 0, ())], found)
     return {end: _distinct(some) for end, some in sorted(found.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a path goes on: a segment from `start` on, which receives for so long."""
+
+    model: int
+    group: int
+    chiplet: int
+    start: int
+    first: bool
+    receiver_ticks: int
+
+    def segment(self, end: int, last: bool) -> Segment:
+        return Segment(
+            self.model, self.chiplet, self.start, end, self.first, last, self.group
+        )
 
 
 def _walk(
     p: Problem,
-    s: Segment,
+    x: _Place,
     used: int,
     prefixes: list[_Prefix],
     found: dict[int, list[Way]],
 ) -> None:
-    """Add every way that begins with the prefixes and goes on with a segment like s.
-
-    Of `s`, the chiplet, the start, the group and where it comes from hold.
-    """
-    last = p.models[s.model].last
-    for end in range(s.start + 1, last + 2):
-        here = replace(s, end=end)
-        if not p.tasks[end - 1].modes[s.chiplet]:
+    """Add every way that begins with the prefixes and goes on from a place."""
+    behind = p.models[x.model].last + 1
+    groups = p.windowing.mini_batches[x.model] // x.group
+    for end in range(x.start + 1, behind + 1):
+        if not p.tasks[end - 1].modes[x.chiplet]:
             return
-        groups = p.windowing.mini_batches[s.model] // s.group
-        for x in _longer(p, here, prefixes):
-            ticks = x.first_ticks + (groups - 1) * x.slowest_ticks
-            way = Way(used, ticks, x.energy, s.group, x.segments)
+        for y in _longer(p, x.segment(end, True), x.receiver_ticks, 0, prefixes):
+            ticks = y.first_ticks + (groups - 1) * y.slowest_ticks
+            way = Way(used, ticks, y.energy, x.group, y.segments)
             found.setdefault(end, []).append(way)
-        for d in neighbours(p, s.chiplet) if end <= last else ():
-            if not used >> d & 1:
-                longer = _longer(p, replace(here, after=d), prefixes)
-                after = Segment(s.model, d, end, end, s.chiplet, None, s.group)
-                if longer:
-                    _walk(p, after, used | 1 << d, longer, found)
+        for d in neighbours(p, x.chiplet) if end < behind else ():
+            if used >> d & 1:
+                continue
+            over = handover(p, x.model, x.group, end, x.chiplet, d)
+            ticks = x.receiver_ticks + over.sender_ticks
+            longer = _longer(p, x.segment(end, False), ticks, over.energy, prefixes)
+            if longer:
+                after = _Place(x.model, x.group, d, end, False, over.receiver_ticks)
+                _walk(p, after, used | 1 << d, longer, found)
 
 
 def _distinct(found: list[Way]) -> tuple[Way, ...]:

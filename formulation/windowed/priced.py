@@ -16,8 +16,8 @@ from formulation.windowed.dp_ways import neighbours
 from formulation.windowed.segments import (
     Segment,
     cut_bytes,
+    handover,
     of_group,
-    send_ticks,
     weight_bytes,
 )
 
@@ -203,19 +203,17 @@ def _handovers(
     p: Problem, m: int, group: int, steps: list[_Steps], prices: Prices
 ) -> dict[tuple[int, int], Whole]:
     """Return (from, to) → the cost of handing over at every cut."""
-    groups = p.windowing.mini_batches[m] // group
-    cuts = [int(x) * group // p.windowing.mini_batches[m] for x in _bytes(p, m).cut]
-    found = {}
+    model, found = p.models[m], {}
+    cuts = range(model.first, model.last + 2)
     for c in range(len(p.chiplets)):
         for d in neighbours(p, c):
-            tick = steps[d].tick
-            if not p.windowing.receiver_only:
-                tick += steps[c].tick
-            links = sum(p.links[x].energy for x in p.routes[c][d])
-            energy = prices.energy * groups * links
-            found[c, d] = np.array(
-                [tick * send_ticks(p, c, d, x) + energy * x for x in cuts], np.int64
-            )
+            costs = []
+            for cut in cuts:
+                over = handover(p, m, group, cut, c, d)
+                ticks = steps[c].tick * over.sender_ticks
+                ticks += steps[d].tick * over.receiver_ticks
+                costs.append(ticks + prices.energy * over.energy)
+            found[c, d] = np.array(costs, np.int64)
     return found
 
 
@@ -309,12 +307,10 @@ class _Walk:
         self, places: list[tuple[int, int, int]], group: int
     ) -> tuple[Segment, ...]:
         first = self.p.models[self.m].first
-        chiplets = [None, *(c for c, _, _ in places), None]
+        begin, end = places[0][1], places[-1][2]
         return tuple(
-            Segment(self.m, c, first + a, first + b, before, after, group)
-            for (c, a, b), before, after in zip(
-                places, chiplets[:-2], chiplets[2:], strict=True
-            )
+            Segment(self.m, c, first + a, first + b, a == begin, b == end, group)
+            for c, a, b in places
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from formulation.windowed.bounds import lower, lower_bound
 from formulation.windowed.priced import Plan, Prices, affordable, plan_of, plans
-from formulation.windowed.segments import segment_cost
+from formulation.windowed.segments import path_costs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +86,10 @@ def _loads(p: Problem, found: tuple[Plan, ...], prices: Prices) -> list[int]:
     loads = [0] * (count * (len(p.models) + 1))
     for m, plan in enumerate(found):
         for window in plan.windows:
-            for s in window:
-                cost = segment_cost(p, s, [_mode(p, s, t, prices) for t in s.tasks])
+            where = {t: s for s in window for t in s.tasks}
+            modes = {t: _mode(p, s, t, prices) for t, s in where.items()}
+            costs = path_costs(p, window, modes.__getitem__)
+            for s, cost in zip(window, costs, strict=True):
                 more = (p.windowing.mini_batches[m] // s.group - 1) * cost.next_ticks
                 loads[m * count + s.chiplet] += more
                 loads[len(p.models) * count + s.chiplet] += cost.first_ticks + more

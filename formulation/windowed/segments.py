@@ -7,13 +7,14 @@ task a. Byte counts of a *group* are those of g mini-batches.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from formulation.problem import remembered
 from formulation.timed.movements import ticks_alone, way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from formulation.problem import Flow, Mode, Problem
 
@@ -28,9 +29,8 @@ class Segment:
         Whose, and where.
     start, end
         Tasks start, …, end − 1.
-    before, after
-        Chiplets of the segments before and after it in the window; `None`: it is the
-        first, the last.
+    first, last
+        Whether it is the first, the last one of its model in the window.
     group
         g: how many mini-batches pass together.
     """
@@ -39,8 +39,8 @@ class Segment:
     chiplet: int
     start: int
     end: int
-    before: int | None
-    after: int | None
+    first: bool
+    last: bool
     group: int
 
     @property
@@ -75,11 +75,25 @@ class Cost:
     first_ticks, next_ticks
         F and N: of the first group, and of one that follows.
     energy
-        Energy units of all groups: compute, DRAM, the hand-over after it.
+        Energy units of all groups.
     """
 
     first_ticks: int
     next_ticks: int
+    energy: int
+
+    def plus(self, ticks: int, energy: int = 0) -> Cost:
+        """Return the cost if every group takes longer, and all take more energy."""
+        first, again = self.first_ticks + ticks, self.next_ticks + ticks
+        return Cost(first, again, self.energy + energy)
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a hand-over between segments takes of both, a group, and costs, of all."""
+
+    sender_ticks: int
+    receiver_ticks: int
     energy: int
 
 
@@ -136,9 +150,9 @@ def weight_bytes(p: Problem, t: int, mode: Mode, group: int) -> int:
 def fixed_amounts(p: Problem, s: Segment) -> Amounts:
     """Return what a segment moves whatever the modes of its layers are."""
     read = _sum(p, model_inputs(p, s.start, s.end))
-    if s.before is None:
+    if s.first:
         read += cut_bytes(p, s.start)
-    write = _sum(p, written(p, s.start, s.end, s.after is None))
+    write = _sum(p, written(p, s.start, s.end, s.last))
     return Amounts(
         of_group(p, s.model, s.group, read), 0, of_group(p, s.model, s.group, write)
     )
@@ -149,12 +163,12 @@ def layer_amounts(p: Problem, s: Segment, t: int, mode: Mode) -> Amounts:
     again_in = again_out = 0
     if p.windowing.refetch:
         inputs = set(model_inputs(p, s.start, s.end))
-        if s.before is None:
+        if s.first:
             inputs |= set(live(p, s.start))
         task = p.tasks[t]
         for u, again in zip(task.inputs, mode.ri_bytes, strict=True):
             again_in += again if u in inputs else 0
-        if set(task.outputs) & set(written(p, s.start, s.end, s.after is None)):
+        if set(task.outputs) & set(written(p, s.start, s.end, s.last)):
             again_out = mode.ro_bytes
     return Amounts(
         of_group(p, s.model, s.group, again_in + again_out),
@@ -193,13 +207,21 @@ def send_ticks(p: Problem, here: int, there: int, amount: int) -> int:
     return ticks_alone(p, units) + late
 
 
-def handed_bytes(p: Problem, model: int, group: int, cut: int) -> int:
-    """Return H: what a group hands over at a cut inside a window."""
-    return of_group(p, model, group, cut_bytes(p, cut))
+@remembered
+def handover(
+    p: Problem, model: int, group: int, cut: int, here: int, there: int
+) -> Handover:
+    """Return what handing over takes at a cut, from one chiplet to another."""
+    amount = of_group(p, model, group, cut_bytes(p, cut))
+    ticks = send_ticks(p, here, there, amount)
+    links = sum(p.links[x].energy for x in p.routes[here][there])
+    groups = p.windowing.mini_batches[model] // group
+    sender = 0 if p.windowing.receiver_only else ticks
+    return Handover(sender, ticks, groups * amount * links)
 
 
-def cost(p: Problem, s: Segment, compute: int, energy: int, moved: Amounts) -> Cost:
-    """Return what a segment takes and costs.
+def stay(p: Problem, s: Segment, compute: int, energy: int, moved: Amounts) -> Cost:
+    """Return what a segment takes and costs, hand-overs aside.
 
     Parameters
     ----------
@@ -210,24 +232,14 @@ def cost(p: Problem, s: Segment, compute: int, energy: int, moved: Amounts) -> C
     moved
         All that a group moves.
     """
-    n, c = p.windowing.mini_batches[s.model], s.chiplet
-    groups = n // s.group
+    c, chiplet = s.chiplet, p.chiplets[s.chiplet]
+    groups = p.windowing.mini_batches[s.model] // s.group
     every = of_group(p, s.model, s.group, compute)
     every += write_ticks(p, c, moved.written_bytes)
-    if s.before is not None:
-        amount = handed_bytes(p, s.model, s.group, s.start)
-        every += send_ticks(p, s.before, c, amount)
-    if s.after is not None:
-        amount = handed_bytes(p, s.model, s.group, s.end)
-        links = p.routes[c][s.after]
-        energy += groups * amount * sum(p.links[x].energy for x in links)
-        if not p.windowing.receiver_only:
-            every += send_ticks(p, c, s.after, amount)
     first = every + read_ticks(p, c, moved.read_bytes + moved.weight_bytes)
     again, times = first, groups
     if p.windowing.weights_once:
         again, times = every + read_ticks(p, c, moved.read_bytes), 1
-    chiplet = p.chiplets[c]
     reads = groups * moved.read_bytes + times * moved.weight_bytes
     energy += chiplet.reads[chiplet.home].energy * reads
     energy += chiplet.write.energy * groups * moved.written_bytes
@@ -235,12 +247,27 @@ def cost(p: Problem, s: Segment, compute: int, energy: int, moved: Amounts) -> C
 
 
 def segment_cost(p: Problem, s: Segment, modes: Sequence[Mode]) -> Cost:
-    """Return what a segment takes and costs with its layers in these modes."""
+    """Return what a segment takes and costs in these modes, hand-overs aside."""
     moved = fixed_amounts(p, s)
     for t, mode in zip(s.tasks, modes, strict=True):
         moved = moved.plus(layer_amounts(p, s, t, mode))
     compute = sum(mode.latency_ticks for mode in modes)
-    return cost(p, s, compute, sum(mode.energy for mode in modes), moved)
+    return stay(p, s, compute, sum(mode.energy for mode in modes), moved)
+
+
+def path_costs(
+    p: Problem, path: Sequence[Segment], modes: Callable[[int], Mode]
+) -> tuple[Cost, ...]:
+    """Return what the segments of a model in a window take and cost.
+
+    A hand-over's energy is with the sender.
+    """
+    costs = [segment_cost(p, s, [modes(t) for t in s.tasks]) for s in path]
+    for k, (s, after) in enumerate(pairwise(path)):
+        over = handover(p, s.model, s.group, s.end, s.chiplet, after.chiplet)
+        costs[k] = costs[k].plus(over.sender_ticks, over.energy)
+        costs[k + 1] = costs[k + 1].plus(over.receiver_ticks)
+    return tuple(costs)
 
 
 def lying_bytes(p: Problem, s: Segment, t: int) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from formulation import rules
@@ -21,7 +23,7 @@ from formulation.windowed.segments import (
     Segment,
     kept_bytes,
     need_bytes,
-    segment_cost,
+    path_costs,
 )
 
 if TYPE_CHECKING:
@@ -149,10 +151,8 @@ def adjacent(p: Problem, s: Schedule, facts: Facts) -> Iterator[Violation]:
     """A hand-over crosses at most one link."""
     for w, models in enumerate(facts.segments):
         for own in models:
-            for x in own:
-                over = 0
-                if x.after is not None:
-                    over = len(p.routes[x.chiplet][x.after]) - 1
+            for x, after in pairwise(own):
+                over = len(p.routes[x.chiplet][after.chiplet]) - 1
                 if over > 0:
                     where = f"after {p.full_name(x.end - 1)} in window {w}"
                     yield Violation("adjacent", where, over, "links")
@@ -225,10 +225,9 @@ def segments_of(p: Problem, s: Schedule, m: int, w: int) -> tuple[Segment, ...]:
     cuts = [t for t in here[1:] if s.chiplet[t] != s.chiplet[t - 1]]
     starts, ends = [here[0], *cuts], [*cuts, here[-1] + 1]
     chiplets = [s.chiplet[a] for a in starts]
-    around = zip([None, *chiplets], [*chiplets[1:], None], strict=False)
     return tuple(
-        Segment(m, c, a, b, before, after, group)
-        for c, a, b, (before, after) in zip(chiplets, starts, ends, around, strict=True)
+        Segment(m, c, a, b, a == here[0], b == ends[-1], group)
+        for c, a, b in zip(chiplets, starts, ends, strict=True)
     )
 
 
@@ -269,10 +268,7 @@ def facts_of(p: Problem, s: Schedule) -> Facts:
     segments, costs, times = [], [], []
     for w in range(max(s.window) + 1):
         row = [segments_of(p, s, m, w) for m in range(len(p.models))]
-        priced = [
-            tuple(segment_cost(p, x, [_mode(p, s, t) for t in x.tasks]) for x in own)
-            for own in row
-        ]
+        priced = [path_costs(p, own, partial(_mode, p, s)) for own in row]
         segments.append(tuple(row))
         costs.append(tuple(priced))
         times.append(
