@@ -298,7 +298,36 @@ def _add_caps(x: Flows) -> None:
         x.model.add(_expression(x, part) <= most)
 
 
-def build(p: Problem, part: Part) -> Flows:
+def lower_bound(x: Flows) -> None:
+    """Let makespan, energy and latencies be no less than the bounds of §7.6."""
+    least = lower(x.p)
+    x.model.add(x.makespan >= least.makespan)
+    x.model.add(x.energy >= least.energy)
+    for late, ticks in zip(x.latencies, least.latency, strict=True):
+        x.model.add(late >= ticks)
+
+
+def empty_last(x: Flows) -> None:
+    """Let no window be used after an empty one.
+
+    Windows without layers take no time and move nothing: they can come last.
+    """
+    models = range(len(x.p.models))
+    for w in range(x.windows - 1):
+        idle = sum(x.idle[m, w] for m in models)
+        for m in models:  # all idle in w: idle in w + 1
+            x.model.add(idle <= len(models) - 1 + x.idle[m, w + 1])
+
+
+STRENGTHENINGS: dict[str, Callable[[Flows], None]] = {
+    "lower_bound": lower_bound,
+    "empty_last": empty_last,
+}
+
+
+def build(
+    p: Problem, part: Part, strengthenings: frozenset[str] = frozenset(STRENGTHENINGS)
+) -> Flows:
     """Return the model of a problem with a part of an objective.
 
     Raises
@@ -314,9 +343,8 @@ def build(p: Problem, part: Part) -> Flows:
     _add_energy(x)
     _add_latencies(x)
     _add_caps(x)
-    least = lower(p)
-    x.model.add(x.makespan >= least.makespan)
-    x.model.add(x.energy >= least.energy)
+    for name in sorted(strengthenings):
+        STRENGTHENINGS[name](x)
     x.model.minimize(_expression(x, part))
     return x
 
@@ -338,8 +366,19 @@ def read(x: Flows, values: Value) -> Schedule:
     )
 
 
-def minimise(p: Problem, part: Part, limits: Limits) -> Answer[Schedule]:
+def minimise(
+    p: Problem,
+    part: Part,
+    limits: Limits,
+    *,
+    strengthenings: frozenset[str] = frozenset(STRENGTHENINGS),
+) -> Answer[Schedule]:
     """Minimise a part of an objective (MODEL.md §7.4).
+
+    Parameters
+    ----------
+    strengthenings
+        Those of `STRENGTHENINGS` that are on.
 
     Raises
     ------
@@ -351,7 +390,7 @@ def minimise(p: Problem, part: Part, limits: Limits) -> Answer[Schedule]:
     """
     check_options(p)
     began = time.monotonic()
-    x = build(p, part)
+    x = build(p, part, strengthenings)
     left = limits.seconds
     if left is not None:
         left -= time.monotonic() - began
