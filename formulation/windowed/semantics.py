@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from formulation.problem import Mode, Problem
     from formulation.windowed.schedule import Schedule
 
-REFUSED = (
-    *("contiguous", "convex", "exclusive", "colocate"),
-    *("multicast", "serial", "guaranteed", "private", "residents_only"),
-)
-"""Options that windowed schedules do not have: attributes of `Problem`."""
+REFUSED = {
+    **{name: name for name in ("contiguous", "convex", "exclusive", "colocate")},
+    **{name: name for name in ("multicast", "serial", "guaranteed")},
+    "private": "private (DRAM)",
+    "residents_only": "sram: residents",
+}
+"""Options that windowed schedules do not have: attribute of `Problem` → its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +295,8 @@ def check_options(p: Problem) -> None:
     """
     faults = [
         f"windowed schedules have no option {name}"
-        for name in REFUSED
-        if getattr(p, name)
+        for attribute, name in REFUSED.items()
+        if getattr(p, attribute)
     ]
     try:
         caps_of(p)

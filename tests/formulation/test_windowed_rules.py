@@ -308,7 +308,7 @@ def test_left_out_rules_are_not_told() -> None:
         ({"contiguous": True}, "no option contiguous"),
         ({"multicast": True}, "no option multicast"),
         ({"guaranteed": True}, "no option guaranteed"),
-        ({"sram": "residents"}, "no option residents_only"),
+        ({"sram": "residents"}, "no option sram: residents"),
         ({"windowed": {"caps": {"period": 3}}}, "'period' is none of makespan"),
         ({"windowed": {"caps": {"latency:z": 3}}}, "no model 'z'"),
         ({"windowed": {"caps": {"2*makespan": 3}}}, "expected its form 'makespan'"),
