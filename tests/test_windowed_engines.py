@@ -14,9 +14,18 @@ from formulation.outcome import Limits
 from formulation.timed.semantics import KindError
 from formulation.windowed import cpsat
 from formulation.windowed.bounds import explain, lower_bound
+from formulation.windowed.cpsat_build import all_segments
 from formulation.windowed.dp import minimise
+from formulation.windowed.dp_ways import segment_ways
 from formulation.windowed.objective import windowed_part
-from formulation.windowed.priced import Prices, affordable, plan_of, plans
+from formulation.windowed.priced import (
+    NEVER,
+    Prices,
+    affordable,
+    plan_of,
+    plans,
+    steps_of,
+)
 from formulation.windowed.prices import priced, priced_bound
 from formulation.windowed.semantics import evaluate, value
 from tests.formulation.windowed_cases import SCENARIO, problem
@@ -209,6 +218,18 @@ def test_what_is_proved_of_the_hand_worked_instance() -> None:
     assert explain(p)["one_model_ticks"] == 22
 
 
+def test_the_lightest_model_may_be_the_last_one() -> None:
+    """s first, alone: 6 + 2·(4/4 + 3) = 14, and m 34 later: max(3·14, 48) = 48.
+
+    Beside m it would take 20 or more. A makespan is at least 22, so 22 is a bound, 66
+    is none.
+    """
+    p = problem()
+    part = windowed_part(p, "latency:3*s:m")
+    assert proved(p, part.text) == flowing(p, part.text) == 48
+    assert 22 <= lower_bound(p, part) <= priced_bound(p, part) <= 48
+
+
 def test_a_run_that_is_stopped_keeps_its_bound() -> None:
     stop = Event()
     stop.set()
@@ -255,17 +276,42 @@ def test_priced_bounds_hold_and_are_mostly_better() -> None:
     assert tight > 5
 
 
+def some_prices(p: Problem, rng: Random) -> Prices:
+    count = range(len(p.chiplets))
+    return Prices(
+        tuple(tuple(rng.choice((0, 0, 1, 5)) for _ in count) for _ in p.models),
+        tuple(rng.choice((0, 0, 1, 5)) for _ in count),
+        rng.choice((0, 1, 3)),
+    )
+
+
+def test_steps_cost_what_segments_do() -> None:
+    """Without what the bound forgets: each step is the cheapest way of its segment."""
+    rng, possible = Random(11), 0
+    for seed in range(40):
+        p = uncapped(tiny(seed).problem, weights_once=seed % 2 == 0, conflict_ticks=1)
+        prices = some_prices(p, rng)
+        for s in (s for m in range(len(p.models)) for s in all_segments(p, m)):
+            m, c, first = s.model, s.chiplet, p.models[s.model].first
+            found = steps_of(p, m, c, s.group, prices).segments[s.first][s.last]
+            once = sum(prices.model[m]) + prices.chiplet[c]
+            groups = p.windowing.mini_batches[m] // s.group
+            again = (groups - 1) * (prices.model[m][c] + prices.chiplet[c])
+            due = [
+                once * x.first_ticks + again * x.next_ticks + prices.energy * x.energy
+                for x, _ in segment_ways(p, s)
+            ]
+            assert found[s.end - first, s.start - first] == min(due, default=NEVER)
+            possible += bool(due)
+    assert possible > 1000
+
+
 def test_any_prices_give_a_bound() -> None:
     """The cost of all plans is no more than any schedule pays for time and energy."""
     rng = Random(7)
     for seed in range(40):
         p = tiny(seed).problem
-        count = range(len(p.chiplets))
-        prices = Prices(
-            tuple(tuple(rng.choice((0, 0, 1, 5)) for _ in count) for _ in p.models),
-            tuple(rng.choice((0, 0, 1, 5)) for _ in count),
-            rng.choice((0, 1, 3)),
-        )
+        prices = some_prices(p, rng)
         found = plans(p, prices)
         for text in PLAIN[:3] if prices.energy else PLAIN[:1]:
             answer = minimise(p, windowed_part(p, text), LIMITS)

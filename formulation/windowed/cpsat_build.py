@@ -83,7 +83,7 @@ class Flows:
     energy: cp_model.IntVar = field(init=False)
 
 
-def _segments(p: Problem, m: int) -> list[Segment]:
+def all_segments(p: Problem, m: int) -> list[Segment]:
     """Return every segment that a model may have."""
     first, end = p.models[m].first, p.models[m].last + 1
     return [
@@ -105,7 +105,7 @@ def _add_literals(x: Flows) -> None:
     """
     p = x.p
     for m, model in enumerate(p.models):
-        some = [(s, ways) for s in _segments(p, m) if (ways := segment_ways(p, s))]
+        some = [(s, ways) for s in all_segments(p, m) if (ways := segment_ways(p, s))]
         for w in range(x.windows):
             for s, ways in some:
                 for k, (cost, modes) in enumerate(ways):

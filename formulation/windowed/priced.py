@@ -129,7 +129,7 @@ def _fitting(p: Problem, t: int, c: int) -> list[Mode]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Steps:
+class Steps:
     """Costs of segments on one chiplet in groups of one size.
 
     Parameters
@@ -152,7 +152,7 @@ def _between(of_layers: list[int]) -> Whole:
     )
 
 
-def _steps(p: Problem, m: int, c: int, group: int, prices: Prices) -> _Steps:
+def steps_of(p: Problem, m: int, c: int, group: int, prices: Prices) -> Steps:
     """Return the costs of all segments of a model on a chiplet."""
     chiplet, windowing, moved = p.chiplets[c], p.windowing, _bytes(p, m)
     n = windowing.mini_batches[m]
@@ -196,11 +196,11 @@ def _steps(p: Problem, m: int, c: int, group: int, prices: Prices) -> _Steps:
             cost += prices.energy * energy
             row.append(np.where(possible, cost, NEVER))
         table.append((row[0], row[1]))
-    return _Steps((table[0], table[1]), tick)
+    return Steps((table[0], table[1]), tick)
 
 
 def _handovers(
-    p: Problem, m: int, group: int, steps: list[_Steps], prices: Prices
+    p: Problem, m: int, group: int, steps: list[Steps], prices: Prices
 ) -> dict[tuple[int, int], Whole]:
     """Return (from, to) → the cost of handing over at every cut."""
     model, found = p.models[m], {}
@@ -229,7 +229,7 @@ class _Walk:
         self.count = len(p.models[m].tasks)
         self.groups = {}
         for group in groupings(p, m):
-            steps = [_steps(p, m, c, group, prices) for c in range(len(p.chiplets))]
+            steps = [steps_of(p, m, c, group, prices) for c in range(len(p.chiplets))]
             over = _handovers(p, m, group, steps, prices)
             self.groups[group] = steps, over
         # Between windows: the cost, and (g, chiplet, start, whether first) before it.
