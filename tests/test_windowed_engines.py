@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from formulation.outcome import Limits
-from formulation.timed.semantics import KindError
+from formulation.rules import KindError
 from formulation.windowed import cpsat
 from formulation.windowed.bounds import explain, lower_bound
 from formulation.windowed.cpsat_build import all_segments

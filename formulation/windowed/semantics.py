@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from formulation import rules
 from formulation.objective import ObjectiveError, Part
-from formulation.rules import UnassignedError, Violation
-from formulation.timed.semantics import KindError
+from formulation.rules import KindError, UnassignedError, Violation
 from formulation.windowed.objective import caps_of, part_value
 from formulation.windowed.segments import (
     Cost,

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from formulation.objective import ObjectiveError
-from formulation.rules import UnassignedError
-from formulation.timed.semantics import KindError
+from formulation.rules import KindError, UnassignedError
 from formulation.windowed.objective import windowed_part
 from formulation.windowed.schedule import from_dict
 from formulation.windowed.semantics import RULES, check_options, evaluate, value
