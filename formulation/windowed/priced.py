@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 NEVER = 2**60
-"""The cost of what cannot be; real costs are below half of it, or there is no bound."""
+"""The cost of what cannot be; steps cost less than half of it, or are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,10 +315,11 @@ class _Walk:
 
 
 def affordable(p: Problem, prices: Prices) -> bool:
-    """Whether all costs at these prices surely stay in 62 bits and below `NEVER`/2.
+    """Whether every step costs surely less than `NEVER`/2, all on the way to it too.
 
-    A group moves no more than every tensor three times (in, out, handed over at two
-    ends of a segment) and all weights; there are no more segments than layers.
+    In a segment a group moves no more than every tensor three times (in, out, handed
+    over at both ends) and all weights. Sums along a path that reach `NEVER` count as
+    that: then there is no plan.
     """
     for m, model in enumerate(p.models):
         n, count = p.windowing.mini_batches[m], len(model.tasks)
