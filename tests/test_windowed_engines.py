@@ -26,7 +26,7 @@ from formulation.windowed.priced import (
     plans,
     steps_of,
 )
-from formulation.windowed.prices import priced, priced_bound
+from formulation.windowed.prices import priced, priced_bound, product_above
 from formulation.windowed.semantics import evaluate, value
 from tests.formulation.windowed_cases import SCENARIO, problem
 from tests.windowed_random import OBJECTIVES, least, tiny
@@ -353,6 +353,25 @@ def test_a_plan_can_be_computed_anew() -> None:
     share = found.prices.energy  # of a unit, where the weight of energy is 1
     total = sum(plan.cost for plan in again)
     assert found.bound == -(-total // (share * p.energy_den))
+
+
+def test_least_products_above_a_line() -> None:
+    """x ≥ 3, y ≥ 2, x + y ≥ 10: 3·7 = 21 and 2·8 = 16. No point is below, all tried."""
+    assert product_above(3, 2, 1, 1, 10) == 16
+    assert product_above(3, 2, 1, 1, 4) == 6
+    rng = Random(3)
+    for _ in range(60):
+        x, y, time, energy = (rng.randint(1, 6) for _ in range(4))
+        bound = rng.randint(0, 60)
+        points = [
+            a * b
+            for a in range(x, x + 70)
+            for b in range(y, y + 70)
+            if time * a + energy * b >= bound
+        ]
+        found = product_above(x, y, time, energy, bound)
+        assert found <= min(points)
+        assert found >= x * y
 
 
 def test_prices_that_are_too_large_are_refused() -> None:

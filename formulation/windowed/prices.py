@@ -155,29 +155,36 @@ def _share(p: Problem, prices: Prices, time: int, energy: int) -> int:
     return prices.total // tick if tick else prices.energy // energy
 
 
-def _line(p: Problem, least_ticks: int, least_quanta: int, rounds: int) -> Fraction:
+def product_above(
+    ticks: int, quanta: int, time: int, energy: int, bound: int
+) -> Fraction:
+    """Return the least x·y for x ≥ ticks, y ≥ quanta, time·x + energy·y ≥ bound.
+
+    On the line the product is a concave function of x, above it no less: so it is
+    least at one of the line's ends. Weights are positive.
+    """
+    x, y = Fraction(ticks), Fraction(quanta)
+    ends = (
+        x * max(y, (bound - time * x) / energy),
+        y * max(x, (bound - energy * y) / time),
+    )
+    return min(ends)
+
+
+def _product(p: Problem, ticks: int, quanta: int, rounds: int) -> Fraction:
     """Return a bound on energy·makespan, from bounds on both and on one sum of them.
 
-    The sum is parallel to the tangent of the product there. On its line the product is
-    a concave function of the makespan, above it no less: so one of its ends bounds it.
+    The sum is parallel to the tangent of the product there.
     """
-    product = Fraction(least_ticks * least_quanta)
-    if not product:
-        return product
-    ratio = Fraction(least_quanta, least_ticks)
+    if not ticks * quanta:
+        return Fraction(0)
+    ratio = Fraction(quanta, ticks)
     ratio = max(Fraction(1, STEEPEST), min(Fraction(STEEPEST), ratio))
     ratio = ratio.limit_denominator(STEEPEST)
     time, energy = ratio.numerator, ratio.denominator
     found = priced(p, time, energy, rounds)
-    if found is None:
-        return product
-    least = Fraction(least_ticks), Fraction(least_quanta)
-    over = found.bound - time * least[0], found.bound - energy * least[1]
-    ends = (
-        least[0] * max(least[1], over[0] / energy),
-        least[1] * max(least[0], over[1] / time),
-    )
-    return min(ends)
+    least = 0 if found is None else found.bound
+    return product_above(ticks, quanta, time, energy, least)
 
 
 def priced_bound(p: Problem, part: Part, rounds: int = 40) -> int:
@@ -199,7 +206,7 @@ def priced_bound(p: Problem, part: Part, rounds: int = 40) -> int:
         return max(simple, _least(p, time, energy, rounds))
     ticks = max(lower(p).makespan, _least(p, 1, 0, rounds))
     quanta = max(lower(p).energy, _least(p, 0, 1, rounds))
-    product = terms["edp"] * _line(p, ticks, quanta, rounds)
+    product = terms["edp"] * _product(p, ticks, quanta, rounds)
     return max(simple, ceil(time * ticks + energy * quanta + product))
 
 
