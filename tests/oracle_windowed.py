@@ -319,9 +319,7 @@ def course_of(
         energy += groups * amounts[n].handed * crossed
     time = sum(firsts) + (groups - 1) * max(nexts)
     assert time.denominator == 1, "all times are whole ticks"
-    return Course(
-        m, start, chiplet, mode, g, int(time), energy, frozenset(violated)
-    )
+    return Course(m, start, chiplet, mode, g, int(time), energy, frozenset(violated))
 
 
 # Quantities and objectives (§7.4).
@@ -406,24 +404,21 @@ def undefined(p: Problem, s: Schedule) -> Iterator[str]:
         c = s.chiplet[t]
         if not 0 <= c < len(p.chiplets) or not 0 <= s.mode[t] < len(task.modes[c]):
             yield "assignment"
-    given = {
-        (m, w): g
-        for m, row in enumerate(s.groups)
-        for w, g in enumerate(row)
-        if g is not None
-    }
+    windows = range(max(s.window) + 1)
     together = {(t.model, w) for t, w in zip(p.tasks, s.window, strict=True)}
-    if set(given) != together:
-        yield "assignment"
-    if set(s.window) != set(range(max(s.window) + 1)):
+    for m, row in enumerate(s.groups):
+        due = [(m, w) in together for w in windows]
+        if [g is not None for g in row] != due:
+            yield "assignment"
+    if set(s.window) != set(windows):
         yield "window"
     for model in p.models:
         if any(s.window[t] < s.window[t - 1] for t in list(model.tasks)[1:]):
             yield "window"
-    for (m, _), g in given.items():
-        n = p.windowing.mini_batches[m]
-        if g < 1 or n % g or (p.windowing.single and g != 1):
-            yield "mini_batch"
+    for n, row in zip(p.windowing.mini_batches, s.groups, strict=True):
+        for g in row:
+            if g is not None and (g < 1 or n % g or (p.windowing.single and g != 1)):
+                yield "mini_batch"
 
 
 # The least values.
@@ -472,7 +467,9 @@ def timetables(p: Problem) -> Iterator[list[list[tuple[int, int, int]]]]:
                 yield blocks
 
 
-def plans(p: Problem, limit: int | None = None) -> Iterator[tuple[Sequence[Course], ...]]:
+def plans(
+    p: Problem, limit: int | None = None
+) -> Iterator[tuple[Sequence[Course], ...]]:
     """Every schedule that breaks no rule, caps aside: the courses of its windows.
 
     Raises

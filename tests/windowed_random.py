@@ -59,20 +59,25 @@ class Tiny:
 def tiny(seed: int) -> Tiny:
     """Return the problem of a seed, always the same."""
     rng = Random(f"windowed {seed}")
+    given = drawn(rng, seed, 2, MAX_SCHEDULES)
+    return _capped(given, rng) if rng.random() < 0.5 else given
+
+
+def drawn(rng: Random, seed: int, fewest: int, most: int) -> Tiny:
+    """Draw a problem without caps, with so many schedules (`count`)."""
     while True:
         draw = tiny_random.Draw(rng, FOCUSES[seed % len(FOCUSES)])
         if draw.serial:
             continue
         instance = shuffled(_instance(draw, f"windowed-{seed}"), rng)
         problem = problem_of(instance)
-        if not 2 <= count(problem) <= MAX_SCHEDULES:
+        if not fewest <= count(problem) <= most:
             continue
         names = [model.name for model in instance.models]
         rng.shuffle(names)
         asked = [x for x in OBJECTIVES if len(names) > 1 or "{1}" not in x]
         objective = rng.choice(asked).format(*names)
-        given = Tiny(instance, problem, objective, None)
-        return _capped(given, rng) if rng.random() < 0.5 else given
+        return Tiny(instance, problem, objective, None)
 
 
 def _instance(draw: tiny_random.Draw, name: str) -> Instance:
@@ -105,7 +110,7 @@ def _instance(draw: tiny_random.Draw, name: str) -> Instance:
 
 def _capped(given: Tiny, rng: Random) -> Tiny:
     """Return the problem with a cap that its best schedules break, if there is one."""
-    p, options = given.problem, given.instance.options
+    p = given.problem
     valid = [found.worth for _, found in every(p) if not found.violations]
     if not valid:
         return given
@@ -124,16 +129,26 @@ def _capped(given: Tiny, rng: Random) -> Tiny:
     which, part = rng.choice(tight)
     values = {value(p, part, worth) for worth in valid}
     most = rng.choice(sorted(v for v in values if v < value(p, part, best)))
+    instance = with_cap(given.instance, which, part.text, most)
+    return Tiny(instance, problem_of(instance), given.objective, which)
+
+
+def with_cap(instance: Instance, which: str, text: str, most: int) -> Instance:
+    """Return the instance with a cap on a part of an objective, by rule `which`.
+
+    A `latency_cap` is on a part ``latency:MODEL``, an `energy_cap` on ``energy``.
+    """
+    options = instance.options
     if which == "latency_cap":
-        options = replace(options, latency_cap_ticks={part.terms[0][0]: most})
+        name = text.partition(":")[2]
+        options = replace(options, latency_cap_ticks={name: most})
     elif which == "energy_cap":
-        quantum_pj = Fraction(given.instance.energy_quantum_fj, 1000)
+        quantum_pj = Fraction(instance.energy_quantum_fj, 1000)
         options = replace(options, energy_cap_pj=most * quantum_pj)
     else:
-        windowed = replace(options.windowed, caps={part.text: most})
+        windowed = replace(options.windowed, caps={text: most})
         options = replace(options, windowed=windowed)
-    instance = replace(given.instance, options=options)
-    return Tiny(instance, problem_of(instance), given.objective, which)
+    return replace(instance, options=options)
 
 
 def count(p: Problem) -> int:

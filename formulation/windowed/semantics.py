@@ -90,7 +90,7 @@ class Evaluation:
 def assignment(p: Problem, s: Schedule) -> Iterator[Violation]:
     """Every layer on a chiplet that supports it; a g exactly where it is due."""
     yield from rules.mapping(p, s)
-    windows = max(s.window) + 1
+    windows = max(0, max(s.window) + 1)
     for m, model in enumerate(p.models):
         if len(s.groups[m]) != windows:
             where = f"{model.name}: groups of {len(s.groups[m])} of {windows} windows"
