@@ -428,7 +428,7 @@ def check_semantics(problems: Sequence[Tiny], times: int) -> Counter[str]:
 
 def test_semantics_judge_alike() -> None:
     alike = check_semantics([tiny(seed) for seed in SEEDS], 12)
-    alike += check_semantics([larger(seed) for seed in SEEDS[:24]], 24)
+    alike += check_semantics([larger(seed) for seed in SEEDS[:10]], 24)
     assert alike["all"] > 1500
     assert alike["valid"] > 300
     assert alike["alone"] > 300
