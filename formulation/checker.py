@@ -17,7 +17,6 @@ from costmodel.table import CostTable, TableError
 from formulation.certificate import dumps, facts_of, form_faults, read_dual, seal_of
 from formulation.compile import CompileError, compile_problem
 from formulation.decisions import ScheduleError
-from formulation.dual import recompute
 from formulation.kinds import KINDS
 from formulation.objective import ObjectiveError
 from formulation.outcome import CLAIMS, EngineRun, Outcome
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from formulation.problem import Problem
     from instances.schema import Instance
 
-ENGINES = {"cpsat": "ortools", "milp": "highspy"}
+ENGINES = ("cpsat", "milp", "dp")
 NOT_REPLAYED = (
     "not replayed: the proof of the bound (it stands on the word of "
     "{engines}); times, versions and notes are a record"
@@ -274,7 +273,7 @@ class _Replay:
     def duals(self, problem: Problem, outcome: Outcome[Any]) -> None:
         """The multipliers prove the bounds that are stated for them.
 
-        The relaxation is built from the instance and table of the certificate, later
+        The program is built from the instance and table of the certificate, later
         parts under the values of earlier ones, which `schedule` replays.
         """
         for k, dual in enumerate(outcome.duals):
@@ -283,7 +282,7 @@ class _Replay:
                 self.violations.append(f"duals[{k}]: an earlier part has no value")
                 continue
             try:
-                proved = recompute(program, dual.multipliers)
+                proved = program.proved(dual.multipliers)
             except ValueError as error:
                 self.violations.append(f"duals[{k}]: {error}")
                 continue
@@ -296,7 +295,7 @@ class _Replay:
                 how = f"from {len(dual.multipliers)} multipliers"
                 self.checked.append(
                     f"no schedule has {dual.quantity} below {dual.bound}: recomputed "
-                    f"{how if program.rows else 'without search'}"
+                    f"{how if dual.multipliers else 'without search'}"
                 )
 
     def claims(self, outcome: Outcome[Any]) -> None:

@@ -24,7 +24,8 @@ def clashing_rules(
 
     Rules are left out one at a time; one stays out if the rest is still proved
     infeasible (within a time limit for each, so the set may then be larger than
-    needed, never smaller). What is left clashes, and every one of it is needed.
+    needed, never smaller). What is left clashes, and every one of it is needed; rules
+    that no engine leaves out hold beside them, and are named where they alone clash.
     """
     kind, (engine, _) = kind_of(p), engine_of(p.kind, ENGINE)
     # Any schedule will do: with that gap the first one ends it.
@@ -32,7 +33,7 @@ def clashing_rules(
     out = without
     kept = []
     for label in reversed(kind.rules):
-        if label == "assignment" or label in out:
+        if label in kind.standing or label in out:
             continue
         if limits.stop is not None and limits.stop.is_set():
             return ()
@@ -43,4 +44,4 @@ def clashing_rules(
             out = trial
         else:
             kept.append(label)
-    return tuple(label for label in kind.rules if label in kept) or ("assignment",)
+    return tuple(label for label in kind.rules if label in kept) or kind.standing

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -31,6 +31,19 @@ class Row:
     terms: tuple[tuple[int, int], ...]
     equal: bool
     right: int
+
+
+class Program(Protocol):
+    """What bounds a quantity from below, the better the better its multipliers are."""
+
+    def proved(self, multipliers: Mapping[str, Fraction], /) -> int:
+        """Return the bound that multipliers prove.
+
+        Raises
+        ------
+        ValueError
+            If they are none of this program.
+        """
 
 
 @dataclass
@@ -82,6 +95,10 @@ class Linear:
         kept = tuple((j, k) for j, k in total.items() if k)
         self.rows[name] = Row(name, kept, equal, right)
 
+    def proved(self, multipliers: Mapping[str, Fraction]) -> int:
+        """Return the bound that multipliers prove; see `recompute`."""
+        return recompute(self, multipliers)
+
 
 @dataclass(frozen=True, slots=True)
 class Dual:
@@ -92,9 +109,9 @@ class Dual:
     quantity
         A part of an objective, such as ``period`` (ticks) or ``energy`` (quanta).
     bound
-        What `recompute` makes of the multipliers, in that unit.
+        What a `Program` makes of the multipliers, in that unit.
     multipliers
-        Row name → multiplier; rows that are not named have 0.
+        Of a `Linear`, row name → multiplier; rows that are not named have 0.
     """
 
     quantity: str

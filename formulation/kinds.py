@@ -18,6 +18,12 @@ from formulation.timed import objective as timed_objective
 from formulation.timed import schedule as timed_schedule
 from formulation.timed import semantics as timed
 from formulation.timed.bounds import least
+from formulation.windowed import objective as windowed_objective
+from formulation.windowed import schedule as windowed_schedule
+from formulation.windowed import semantics as windowed
+from formulation.windowed.energy import parts_of_energy
+from formulation.windowed.program import PricedTime
+from formulation.windowed.steps import STANDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +89,8 @@ class Kind(Generic[S, E]):
     relaxation
         Of a problem, an objective, its values and the number of a part: a program
         whose recomputed bounds hold for that part; `None` if there is none.
+    standing
+        Labels of rules that no engine leaves out.
     """
 
     name: str
@@ -100,8 +108,10 @@ class Kind(Generic[S, E]):
     rounds: Callable[[Problem], Sequence[int]]
     units: Callable[[Problem, S, E], dict[str, int]]
     relaxation: Callable[
-        [Problem, Sequence[str], Sequence[int | None], int], Linear | None
+        [Problem, Sequence[str], Sequence[int | None], int],
+        Linear | PricedTime | None,
     ]
+    standing: tuple[str, ...] = ("assignment",)
 
 
 def _by_model(p: Problem, values: Sequence[Any]) -> dict[str, Any]:
@@ -177,6 +187,34 @@ def _timed_relaxation(
     return program
 
 
+def _windowed_facts(p: Problem, found: windowed.Evaluation) -> dict[str, Any]:
+    worth = found.worth
+    return {
+        "makespan_ticks": worth.makespan_ticks,
+        "energy_quanta": worth.energy_quanta,
+        "latency_ticks": _by_model(p, worth.latency_ticks),
+        "window_ticks": [*found.facts.length_ticks],
+    }
+
+
+def _windowed_value(p: Problem, part: Part, found: windowed.Evaluation) -> int:
+    return windowed.value(p, part, found.worth)
+
+
+def _windowed_units(
+    p: Problem, s: windowed_schedule.Schedule, found: windowed.Evaluation
+) -> dict[str, int]:
+    return parts_of_energy(p, s, found.facts, found.worth.makespan_ticks)
+
+
+def _priced_time(
+    p: Problem, objective: Sequence[str], value: Sequence[int | None], k: int
+) -> PricedTime:
+    """Return the bounds of MODEL.md §7.7; values of earlier parts do not enter."""
+    part = windowed_objective.windowed_part(p, objective[k])
+    return PricedTime(p, part, value[k])
+
+
 PIPELINED = Kind(
     name="pipelined",
     rules=tuple(pipelined.RULES),
@@ -214,7 +252,30 @@ TIMED = Kind(
     units=_timed_units,
     relaxation=_timed_relaxation,
 )
-KINDS: Mapping[str, Kind[Any, Any]] = {kind.name: kind for kind in (PIPELINED, TIMED)}
+WINDOWED = Kind(
+    name="windowed",
+    rules=windowed.RULES,
+    objective=("makespan",),
+    keys=(
+        *("makespan_ticks", "energy_quanta", "energy_pj"),
+        *("latency_ticks", "window_ticks"),
+    ),
+    says="it has a makespan of {makespan_ticks} ticks and takes {energy_pj} pJ",
+    check=windowed.check_options,
+    parts=windowed_objective.windowed_parts,
+    evaluate=windowed.evaluate,
+    value=_windowed_value,
+    facts=_windowed_facts,
+    to_dict=windowed_schedule.to_dict,
+    from_dict=windowed_schedule.from_dict,
+    rounds=_one_round,
+    units=_windowed_units,
+    relaxation=_priced_time,
+    standing=STANDING,
+)
+KINDS: Mapping[str, Kind[Any, Any]] = {
+    kind.name: kind for kind in (PIPELINED, TIMED, WINDOWED)
+}
 
 
 def objective_of(kind: str, given: Workload, text: str | None) -> tuple[str, ...]:

@@ -238,6 +238,25 @@ def collected(
     return parts, faults
 
 
+def capped_parts(
+    objective: Sequence[str], parse: Callable[[str], Part], without: frozenset[str]
+) -> tuple[Part, ...]:
+    """Return the parts of an objective in which earlier parts become caps.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault; and where a second part stands on the rule `cap` and that is
+        left out.
+    """
+    parts, faults = collected(objective, parse)
+    if "cap" in without and len(parts) > 1:
+        faults.append("objective: a second part needs the rule cap")
+    if faults:
+        raise ObjectiveError("\n".join(faults))
+    return tuple(parts)
+
+
 def pipelined_parts(
     p: Workload, objective: Sequence[str], without: frozenset[str] = frozenset()
 ) -> tuple[Part, ...]:

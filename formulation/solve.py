@@ -15,6 +15,7 @@ from formulation.pipelined.steps import Steps as PipelinedSteps
 from formulation.rules import KindError, UnassignedError
 from formulation.starts import AUTO, start_of
 from formulation.timed.steps import Steps as TimedSteps
+from formulation.windowed.steps import steps as windowed_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from formulation.outcome import Answer, GroupAnswer, Report
     from formulation.problem import Problem
 
-ENGINES = {"pipelined": ("cpsat", "milp"), "timed": ("cpsat", "milp")}
+ENGINES = {
+    "pipelined": ("cpsat", "milp"),
+    "timed": ("cpsat", "milp"),
+    "windowed": ("cpsat", "dp"),
+}
 """Kind -> names of modules in its room that have `minimise` and `STRENGTHENINGS`.
 
 The version of an engine is in `formulation.engines`, in the module of that name.
@@ -31,6 +36,7 @@ The version of an engine is in `formulation.engines`, in the module of that name
 STEPS: dict[str, Callable[[Problem, frozenset[str]], Steps]] = {
     "pipelined": PipelinedSteps,
     "timed": TimedSteps,
+    "windowed": windowed_steps,
 }
 BOTH = "both"
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from formulation.outcome import Limits, Report
     from formulation.problem import Problem
 
-AUTO, NOTHING, AUTO_HEURISTIC = "auto", "none", "annealing"
+AUTO, NOTHING = "auto", "none"
+AUTO_HEURISTIC = {"pipelined": "annealing", "windowed": "standalone"}
 # Of the time of a solve. Where limits are deterministic, a number of evaluations.
 SHARE, MOST_SECONDS, EVALUATIONS = 10, 10.0, 1000
 # Where exact engines were measured to find nothing of their own in a minute: packages
@@ -42,7 +43,9 @@ class Start:
 def worth_starting(p: Problem) -> bool:
     """Whether the exact engines are better off with a heuristic's schedule."""
     if p.kind != "pipelined":
-        return False  # list scheduling is part of the engine
+        # List scheduling is part of the timed engines; windowed ones find nothing large
+        # by themselves.
+        return p.kind in AUTO_HEURISTIC
     if len(p.tasks) * len(p.chiplets) < LARGE:
         return False
     weights = sum(task.weight_bytes for task in p.tasks)
@@ -68,8 +71,8 @@ def start_of(
     Parameters
     ----------
     wanted
-        Name or file of a heuristic. ``auto``: annealing if it is `worth_starting`; with
-        ``none``, nothing.
+        Name or file of a heuristic. ``auto``: that of `AUTO_HEURISTIC` if it is
+        `worth_starting`; with ``none``, nothing.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def start_of(
         If there is no such heuristic, or it fails.
     """
     if wanted == AUTO:
-        wanted = AUTO_HEURISTIC if worth_starting(p) else NOTHING
+        wanted = AUTO_HEURISTIC[p.kind] if worth_starting(p) else NOTHING
     if wanted == NOTHING:
         return Start()
     seconds = MOST_SECONDS

@@ -78,7 +78,7 @@ def cli() -> None:
 @click.argument("scenario")
 @click.option(
     "--engine",
-    type=click.Choice(["cpsat", "milp", "both"]),
+    type=click.Choice(["cpsat", "milp", "dp", "both"]),
     default="cpsat",
     show_default=True,
 )
@@ -106,7 +106,8 @@ def cli() -> None:
     show_default=True,
     metavar="NAME|FILE",
     help="A heuristic (compare --help) or a schedule file to start from; none; auto: "
-    "annealing where engines are slow to find a first schedule.",
+    "annealing where engines are slow to find a first schedule; standalone of "
+    "windowed schedules.",
 )
 @costs_option
 @format_option

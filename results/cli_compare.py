@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME|FILE.py",
     help="standalone, proportional, partition, annealing, genetic; of timed schedules "
-    "list, heft, annealing; or a file with def schedule(search); may be given several "
-    "times. All, if nothing is given.",
+    "list, heft, annealing; of windowed ones standalone; or a file with def "
+    "schedule(search); may be given several times. All, if nothing is given.",
 )
 @click.option(
     "--against",

@@ -85,12 +85,13 @@ asked_option = click.option(
     help="Minimised in this order, as period,energy. Parts: period (the default), "
     "energy, edp, sums such as 2*period+1/3*energy, latency, or latency:2*MODEL:MODEL, "
     "the largest. Of timed schedules: makespan (the default), energy, edp, "
-    "latency_sum, tardiness_sum, sums; latency, tardiness.",
+    "latency_sum, tardiness_sum, sums; latency, tardiness. Of windowed schedules: "
+    "makespan (the default), energy, edp, sums; latency.",
 )
 
 kind_option = click.option(
     "--kind",
-    type=click.Choice(["pipelined", "timed"]),
+    type=click.Choice(["pipelined", "timed", "windowed"]),
     help="Kind of schedule, instead of what SCENARIO says.",
 )
 

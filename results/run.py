@@ -92,19 +92,23 @@ def with_caps(
 ) -> Instance:
     """Return the instance with other caps or of another kind; `None`: as it is.
 
+    Windowed schedules have no option `contiguous`: it is left out for ``kind``.
+
     Raises
     ------
     InstanceError
         If a cap is not acceptable or names an unknown model.
     KindError
-        If a period of timed schedules is capped.
+        If a period of other than pipelined schedules is capped.
     """
     options = instance.options
     if kind is not None:
         options = replace(options, kind=kind)
+    if kind == "windowed":  # segments are contiguous, without being asked to
+        options = replace(options, contiguous=False)
     if period_ticks is not None:
-        if options.kind == "timed":
-            raise KindError("period cap: timed schedules have no period")
+        if options.kind != "pipelined":
+            raise KindError(f"period cap: {options.kind} schedules have no period")
         options = replace(options, period_cap_ticks=period_ticks)
     if energy_pj is not None:
         options = replace(options, energy_cap_pj=energy_pj)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from results import view_pipelined, view_timed
+from results import view_pipelined, view_timed, view_windowed
 from results.figures import gantt
 
 if TYPE_CHECKING:
@@ -84,5 +84,17 @@ VIEWS: Mapping[str, View[Any, Any]] = {
         entries=view_timed.entries,
         binding=view_timed.binding,
         picture=gantt.drawing,
+    ),
+    "windowed": View(
+        bounds=view_windowed.explain,
+        labels=view_windowed.LABELS,
+        at_least="the makespan is at least",
+        asked=view_windowed.asked,
+        length=view_windowed.length,
+        worth=view_windowed.worth_lines,
+        per="",
+        layout=view_windowed.layout,
+        entries=view_windowed.entries,
+        binding=view_windowed.binding,
     ),
 }

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from formulation.objective import ObjectiveError, Part, capped, collected, parse_part
+from formulation.objective import Part, capped, capped_parts, parse_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +55,7 @@ def timed_parts(
         With every fault; and where a second part stands on the rule `cap` and that is
         left out.
     """
-    parts, faults = collected(objective, lambda text: timed_part(p, text))
-    if "cap" in without and len(parts) > 1:
-        faults.append("objective: a second part needs the rule cap")
-    if faults:
-        raise ObjectiveError("\n".join(faults))
-    return tuple(parts)
+    return capped_parts(objective, lambda text: timed_part(p, text), without)
 
 
 def value(p: Problem, part: Part, worth: Worth) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from formulation.engines.cpsat import EngineError, run
-from formulation.outcome import Answer
-from formulation.windowed.cpsat_build import STRENGTHENINGS, Flows, build
+from formulation.windowed.cpsat_build import STRENGTHENINGS as BUILT
+from formulation.windowed.cpsat_build import Flows, build
 from formulation.windowed.schedule import Schedule
-from formulation.windowed.semantics import check_options, evaluate, value
+from formulation.windowed.search import PRICED, Search, bounded, stopped
+from formulation.windowed.semantics import check_options
+from formulation.windowed.steps import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
     from formulation.objective import Part
-    from formulation.outcome import Limits
+    from formulation.outcome import Answer, Limits, Report
     from formulation.problem import Problem
 
     Value = Callable[[cp_model.LinearExprT], int]
+
+STRENGTHENINGS = (*BUILT, PRICED)
 
 
 def read(x: Flows, values: Value) -> Schedule:
@@ -45,43 +48,60 @@ def minimise(
     part: Part,
     limits: Limits,
     *,
+    report: Report | None = None,
+    hint: Schedule | None = None,
+    without: frozenset[str] = frozenset(),
     strengthenings: frozenset[str] = frozenset(STRENGTHENINGS),
 ) -> Answer[Schedule]:
     """Minimise a part of an objective (MODEL.md §7.4).
 
     Parameters
     ----------
+    hint
+        A schedule to start from.
+    without
+        Labels of rules left out: see `steps`, which frees the problem itself of them.
     strengthenings
         Those of `STRENGTHENINGS` that are on.
 
     Raises
     ------
     KindError
-        If the problem has options that windowed schedules do not have.
+        If the problem has options that windowed schedules do not have, or rules are to
+        be left out that are always there.
     EngineError
-        If CP-SAT returns what the semantics refuse, or refuses the model; if numbers
-        are too large for it.
+        If CP-SAT returns what the semantics refuse, refuses the model, or proves
+        infeasible what has a valid schedule. (Of numbers that are too large for it the
+        answer is what is known without it, with a note.)
     """
     check_options(p)
-    began = time.monotonic()
-    x = build(p, part, strengthenings)
-    left = limits.seconds
-    if left is not None:
-        left -= time.monotonic() - began
-        if left <= 0:
-            seconds = time.monotonic() - began
-            return Answer(None, None, None, False, "time limit", seconds)
-    result = run(x.model, limits, seconds=left)
-    seconds = time.monotonic() - began
-    if result.values is None:
-        bound, why = result.bound, result.why_stopped
-        return Answer(None, None, bound, result.infeasible, why, seconds)
-    s = read(x, result.values)
-    found = evaluate(p, s)
-    if found.violations:
-        lines = "; ".join(str(v) for v in found.violations)
-        raise EngineError(f"CP-SAT's schedule is refused: {lines}", s)
-    worth = value(p, part, found.worth)
-    if result.bound is not None and result.bound > worth:
-        raise EngineError(f"CP-SAT's bound {result.bound} is above {worth}", s)
-    return Answer(s, worth, result.bound, False, result.why_stopped, seconds)
+    search = Search(steps(p, without).p, limits, report, frozenset(), part)
+    if hint is not None:
+        search.begin(hint)
+    why = bounded(search, strengthenings)
+    return search.answer(why or _search(search, strengthenings))
+
+
+def _search(search: Search, strengthenings: frozenset[str]) -> str:
+    """Build and solve; return why it stopped."""
+    try:
+        x = build(search.p, search.part, strengthenings & BUILT.keys())
+    except EngineError as error:  # numbers too large: what is known stands
+        search.notes.append(f"not searched: {error}")
+        return "finished"
+    if search.over:
+        return stopped(search)
+    result = run(
+        x.model,
+        search.limits,
+        seconds=search.left(),
+        seen=lambda values: search.must(read(x, values)),
+        bounded=search.raise_bound,
+    )
+    if result.infeasible:
+        return "infeasible"
+    if result.bound is not None:
+        search.raise_bound(result.bound)
+    if result.values is not None:
+        search.must(read(x, result.values))
+    return result.why_stopped

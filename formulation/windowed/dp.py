@@ -6,25 +6,26 @@ the schedule that comes out is valued by the semantics all the same.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from formulation.outcome import Answer, EngineError
-from formulation.windowed.bounds import lower_bound
+from formulation.outcome import EngineError
 from formulation.windowed.dp_ways import Way, undominated, ways
 from formulation.windowed.objective import caps_of, part_value
 from formulation.windowed.schedule import Schedule
-from formulation.windowed.semantics import check_options, evaluate, value
+from formulation.windowed.search import PRICED, Search, bounded, stopped
+from formulation.windowed.semantics import CAP_RULES, check_options, evaluate, value
+from formulation.windowed.steps import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from formulation.objective import Part
-    from formulation.outcome import Limits
+    from formulation.outcome import Answer, Limits, Report
     from formulation.problem import Problem
 
+STRENGTHENINGS = (PRICED,)
 Cuts = tuple[int, ...]
 """Per model: its first layer that is not done."""
 
@@ -96,7 +97,7 @@ def _windows(
     """Return the undominated windows from some cuts on."""
     idle: list[Way | None] = [None] * len(cuts)
     found: dict[Cuts, list[Window]] = {}
-    for chosen, ends in _choices(p, cuts, 0, 0, idle, cuts):
+    for chosen, ends in _choices(p, cuts, 0, 0, idle, cuts, check):
         check()
         if ends == cuts:
             continue
@@ -120,6 +121,7 @@ def _choices(
     used: int,
     chosen: list[Way | None],
     ends: Cuts,
+    check: Callable[[], None],
 ) -> Iterator[tuple[list[Way | None], Cuts]]:
     """Yield what models m, m + 1, … may do beside the chiplets that are used.
 
@@ -128,15 +130,15 @@ def _choices(
     if m == len(cuts):
         yield chosen, ends
         return
-    yield from _choices(p, cuts, m + 1, used, chosen, ends)
+    yield from _choices(p, cuts, m + 1, used, chosen, ends, check)
     if cuts[m] <= p.models[m].last:
-        for end, some in ways(p, m, cuts[m]).items():
+        for end, some in ways(p, m, cuts[m], check).items():
             after = (*ends[:m], end, *ends[m + 1 :])
             for way in some:
                 if not way.chiplets & used:
                     chosen[m] = way
                     free = used | way.chiplets
-                    yield from _choices(p, cuts, m + 1, free, chosen, after)
+                    yield from _choices(p, cuts, m + 1, free, chosen, after, check)
         chosen[m] = None
 
 
@@ -224,42 +226,71 @@ def _best(p: Problem, part: Part, labels: list[Label]) -> tuple[Schedule, int] |
     return None
 
 
-CAPS = frozenset(("latency_cap", "energy_cap", "cap"))
+CAPS = frozenset(CAP_RULES)
 
 
-def minimise(p: Problem, part: Part, limits: Limits) -> Answer[Schedule]:
+class DpSearch(Search):
+    """One call of `minimise`."""
+
+    engine: ClassVar[str] = "dp"
+
+
+def minimise(
+    p: Problem,
+    part: Part,
+    limits: Limits,
+    *,
+    report: Report | None = None,
+    hint: Schedule | None = None,
+    without: frozenset[str] = frozenset(),
+    strengthenings: frozenset[str] = frozenset(STRENGTHENINGS),
+) -> Answer[Schedule]:
     """Minimise a part of an objective (MODEL.md §7.4).
 
-    Of `limits`, seconds and the call to stop hold; when the time is up only bounds that
-    need no programs are known.
+    Of `limits`, seconds, gap (before the programs) and the call to stop hold; when the
+    time is up only bounds that need no programs are known.
+
+    Parameters
+    ----------
+    hint
+        A schedule to start from.
+    without
+        Labels of rules left out: see `steps`, which frees the problem itself of them.
+    strengthenings
+        Those of `STRENGTHENINGS` that are on.
 
     Raises
     ------
     KindError
-        If the problem has options that windowed schedules do not have.
+        If the problem has options that windowed schedules do not have, or rules are to
+        be left out that are always there.
     EngineError
         If the semantics contradict the programs.
     """
     check_options(p)
-    began = time.monotonic()
-    check = partial(_check, limits, began)
-    bound = lower_bound(p, part)
+    search = DpSearch(steps(p, without).p, limits, report, frozenset(), part)
+    if hint is not None:
+        search.begin(hint)
+    why = bounded(search, strengthenings)
+    return search.answer(why or _search(search))
+
+
+def _search(search: Search) -> str:
+    """Run the programs; return why it stopped."""
+    p, part = search.p, search.part
+    check = partial(_check, search)
     try:
         best = _best(p, part, _labels(p, _watched(p, part), check))
-    except OutOfTimeError as stopped:
-        seconds = time.monotonic() - began
-        return Answer(None, None, bound, False, str(stopped), seconds)
-    seconds = time.monotonic() - began
+    except OutOfTimeError as over:
+        return str(over)
     if best is None:
-        return Answer(None, None, None, True, "finished", seconds)
-    if bound > best[1]:
-        raise EngineError(
-            f"a schedule of {best[1]} is below the bound {bound}", best[0]
-        )
-    return Answer(best[0], best[1], best[1], False, "finished", seconds)
+        return "infeasible"
+    search.must(best[0])
+    search.raise_bound(best[1])
+    return "finished"
 
 
-def _check(limits: Limits, began: float) -> None:
+def _check(search: Search) -> None:
     """Stop when it is time to.
 
     Raises
@@ -267,7 +298,5 @@ def _check(limits: Limits, began: float) -> None:
     OutOfTimeError
         With the reason.
     """
-    if limits.stop is not None and limits.stop.is_set():
-        raise OutOfTimeError("interrupted")
-    if limits.seconds is not None and time.monotonic() - began > limits.seconds:
-        raise OutOfTimeError("time limit")
+    if search.over:
+        raise OutOfTimeError(stopped(search))

@@ -156,13 +156,18 @@ def neighbours(p: Problem, c: int) -> tuple[int, ...]:
 
 
 @remembered
-def ways(p: Problem, m: int, start: int) -> dict[int, tuple[Way, ...]]:
-    """Return end → ways to run layers start, …, end − 1 of a model in a window."""
+def ways(
+    p: Problem, m: int, start: int, check: Callable[[], None] = lambda: None
+) -> dict[int, tuple[Way, ...]]:
+    """Return end → ways to run layers start, …, end − 1 of a model in a window.
+
+    `check` is called now and then; what it raises goes through.
+    """
     found: dict[int, list[Way]] = {}
     for group in groupings(p, m):
         for c in range(len(p.chiplets)):
             place = _Place(m, group, c, start, True, 0)
-            _walk(p, place, 1 << c, [_Prefix(0, 0, 0, ())], found)
+            _walk(p, place, 1 << c, [_Prefix(0, 0, 0, ())], found, check)
     return {end: _distinct(some) for end, some in sorted(found.items())}
 
 
@@ -189,11 +194,13 @@ def _walk(
     used: int,
     prefixes: list[_Prefix],
     found: dict[int, list[Way]],
+    check: Callable[[], None],
 ) -> None:
     """Add every way that begins with the prefixes and goes on from a place."""
     behind = p.models[x.model].last + 1
     groups = p.windowing.mini_batches[x.model] // x.group
     for end in range(x.start + 1, behind + 1):
+        check()
         if not p.tasks[end - 1].modes[x.chiplet]:
             return
         for y in _longer(p, x.segment(end, True), x.receiver_ticks, 0, prefixes):
@@ -208,7 +215,7 @@ def _walk(
             longer = _longer(p, x.segment(end, False), ticks, over.energy, prefixes)
             if longer:
                 after = _Place(x.model, x.group, d, end, False, over.receiver_ticks)
-                _walk(p, after, used | 1 << d, longer, found)
+                _walk(p, after, used | 1 << d, longer, found, check)
 
 
 def _distinct(found: list[Way]) -> tuple[Way, ...]:

@@ -9,20 +9,22 @@ The rest of the grammar is that of `formulation.objective`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from formulation.objective import Part, capped, parse_part
+from formulation.objective import Part, capped, capped_parts, parse_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from formulation.objective import Workload
     from formulation.problem import Problem
 
 QUANTITIES = ("makespan", "energy", "edp")
 
 
-def windowed_part(p: Problem, text: str) -> Part:
+def windowed_part(p: Workload, text: str) -> Part:
     """Return a part of an objective of windowed schedules of a problem.
 
     Raises
@@ -58,6 +60,29 @@ def part_value(
         "edp": makespan_ticks * energy_quanta,
     }
     return sum(k * worth[name] for name, k in part.terms)
+
+
+def windowed_parts(
+    p: Workload, objective: Sequence[str], without: frozenset[str] = frozenset()
+) -> tuple[Part, ...]:
+    """Return the parts of an objective of windowed schedules of a problem.
+
+    Raises
+    ------
+    ObjectiveError
+        With every fault; and where a second part stands on the rule `cap` and that is
+        left out.
+    """
+    return capped_parts(objective, partial(windowed_part, p), without)
+
+
+def earned(p: Problem, part: Part, most: int) -> Problem:
+    """Return the problem in which a part may be worth no more than it was proved to be.
+
+    So the parts of an objective are minimised one after the other.
+    """
+    caps = (*p.windowing.caps, (part.text, most))
+    return replace(p, windowing=replace(p.windowing, caps=caps))
 
 
 def caps_of(p: Problem) -> tuple[tuple[Part, int], ...]:

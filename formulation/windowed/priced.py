@@ -357,6 +357,7 @@ def affordable(p: Problem, prices: Prices) -> bool:
     return True
 
 
+@remembered
 def plans(p: Problem, prices: Prices) -> tuple[Plan, ...] | None:
     """Return the cheapest plan of every model; `None` if one has none.
 

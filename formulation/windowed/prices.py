@@ -10,12 +10,13 @@ from fractions import Fraction
 from math import ceil, exp
 from typing import TYPE_CHECKING
 
+from formulation.problem import remembered
 from formulation.windowed.bounds import lower, lower_bound
 from formulation.windowed.priced import Plan, Prices, affordable, plan_of, plans
 from formulation.windowed.segments import path_costs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from formulation.objective import Part
     from formulation.problem import Mode, Problem
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SHARES = 10**6
 """Prices of time are shares of this, or of as much less as costs need to fit."""
+ROUNDS = 40
+"""How many prices are tried at most."""
 STEEPEST = 10**6
 """The largest numerator and denominator of a line's slope."""
 
@@ -98,16 +101,63 @@ def _loads(p: Problem, found: tuple[Plan, ...], prices: Prices) -> list[int]:
     return loads
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What some rounds of the search have found.
+
+    Parameters
+    ----------
+    weights
+        Of the prices to try next, in proportion.
+    done
+        Whether no other prices are worth trying.
+    """
+
+    best: Priced | None
+    weights: tuple[float, ...]
+    done: bool
+
+
+@remembered
+def _round(p: Problem, time: int, energy: int, k: int) -> _Round:
+    """Return what rounds 0, …, k have found: whoever searches goes on from there.
+
+    Multiplicative weights: what the plans load most becomes dearer.
+    """
+    before = _round(p, time, energy, k - 1) if k else None
+    best = None if before is None else before.best
+    count, blocks = len(p.chiplets), len(p.models) + 1
+    weights = list(before.weights) if before else []
+    if k < blocks:
+        weights = [float(n // count == k) for n in range(count * blocks)]
+    prices = scaled(p, weights, time, energy)
+    found = None if prices is None else plans(p, prices)
+    if prices is None or found is None:
+        return _Round(best, tuple(weights), done=True)
+    total = sum(plan.cost for plan in found)
+    share = _share(p, prices, time, energy)
+    bound = -(-total // (share * p.energy_den))
+    if best is None or bound > best.bound:
+        best = Priced(bound, prices, found)
+    if not prices.total:
+        return _Round(best, tuple(weights), done=True)
+    loads = _loads(p, found, prices)
+    step = 1 / (1 + k / 8)
+    weights = [
+        w * exp(step * n / max(loads)) for w, n in zip(weights, loads, strict=True)
+    ]
+    return _Round(best, tuple(w / max(weights) for w in weights), done=False)
+
+
 def priced(
     p: Problem,
     time: int,
     energy: int,
-    rounds: int = 40,
-    check: Callable[[], None] = lambda: None,
+    rounds: int = ROUNDS,
+    over: Callable[[], bool] = lambda: False,
+    goal: int | None = None,
 ) -> Priced | None:
     """Return the best bound of some rounds on time·makespan + energy·energy.
-
-    Multiplicative weights: what the plans load most becomes dearer.
 
     Parameters
     ----------
@@ -115,37 +165,19 @@ def priced(
         Non-negative whole weights, of a tick and of a quantum.
     rounds
         How many prices are tried at most.
-    check
-        Called now and then; what it raises goes through.
+    over
+        Whether there is no time for another round.
+    goal
+        A bound that is good enough.
     """
     best: Priced | None = None
-    count, blocks = len(p.chiplets), len(p.models) + 1
-    corners = [
-        [float(k // count == block) for k in range(count * blocks)]
-        for block in range(blocks)
-    ]
-    weights = [1.0] * (count * blocks)
     for k in range(rounds):
-        check()
-        if k < blocks:
-            weights = corners[k]
-        prices = scaled(p, weights, time, energy)
-        found = None if prices is None else plans(p, prices)
-        if prices is None or found is None:
-            return best
-        total = sum(plan.cost for plan in found)
-        share = _share(p, prices, time, energy)
-        bound = -(-total // (share * p.energy_den))
-        if best is None or bound > best.bound:
-            best = Priced(bound, prices, found)
-        if not prices.total:
-            return best
-        loads = _loads(p, found, prices)
-        step = 1 / (1 + k / 8)
-        weights = [
-            w * exp(step * n / max(loads)) for w, n in zip(weights, loads, strict=True)
-        ]
-        weights = [w / max(weights) for w in weights]
+        if over():
+            break
+        found = _round(p, time, energy, k)
+        best = found.best
+        if found.done or best is None or (goal is not None and best.bound >= goal):
+            break
     return best
 
 
@@ -171,49 +203,142 @@ def product_above(
     return min(ends)
 
 
-def _product(p: Problem, ticks: int, quanta: int, rounds: int) -> Fraction:
-    """Return a bound on energy·makespan, from bounds on both and on one sum of them.
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What prices prove: time·makespan + energy·energy ≥ least, in ticks and quanta."""
 
-    The sum is parallel to the tangent of the product there.
+    time: int
+    energy: int
+    least: int
+
+
+def _line(p: Problem, prices: Prices) -> _Line | None:
+    """Return what prices prove; `None` if they leave a model without a plan.
+
+    Energy units but for static power are at most those of the quanta, less S a tick.
+
+    Raises
+    ------
+    ValueError
+        If they are not affordable, or time is cheaper than its static power.
     """
-    if not ticks * quanta:
-        return Fraction(0)
-    ratio = Fraction(quanta, ticks)
-    ratio = max(Fraction(1, STEEPEST), min(Fraction(STEEPEST), ratio))
-    ratio = ratio.limit_denominator(STEEPEST)
-    time, energy = ratio.numerator, ratio.denominator
-    found = priced(p, time, energy, rounds)
-    least = 0 if found is None else found.bound
-    return product_above(ticks, quanta, time, energy, least)
+    time = prices.total - prices.energy * p.static_energy
+    if time < 0:
+        raise ValueError("a tick costs less than the static power in it")
+    found = plans(p, prices)
+    if found is None:
+        return None
+    total = sum(plan.cost for plan in found)
+    return _Line(time, prices.energy * p.energy_den, total)
 
 
-def priced_bound(p: Problem, part: Part, rounds: int = 40) -> int:
-    """Return a value that no schedule is below in a part of an objective.
+def proved(p: Problem, part: Part, prices: Sequence[Prices]) -> int:
+    """Return the bound on a part of an objective that prices prove, in integers.
 
-    It is never below that of `bounds.lower_bound`.
+    Nothing is asked of them: it is never below that of `bounds.lower_bound`.
+
+    Raises
+    ------
+    ValueError
+        For prices that are none (see `_line`).
     """
+    lines = [line for x in prices if (line := _line(p, x)) is not None]
+    ticks, quanta = lower(p).makespan, lower(p).energy
+    for line in lines:
+        if line.time and not line.energy:
+            ticks = max(ticks, -(-line.least // line.time))
+        if line.energy and not line.time:
+            quanta = max(quanta, -(-line.least // line.energy))
     simple = lower_bound(p, part)
     if part.largest:
         weights = part.weights(p)
         alone = max(_alone(p, m, k) for m, k in weights.items())
         if len(weights) < len(p.models):
             return max(simple, alone)
-        makespan = _least(p, 1, 0, rounds)  # one of them ends with the last window
-        return max(simple, alone, min(weights.values()) * makespan)
+        # One of them ends with the last window.
+        return max(simple, alone, min(weights.values()) * ticks)
+    return max(simple, *(_above(part, ticks, quanta, x) for x in (None, *lines)))
+
+
+def _above(part: Part, ticks: int, quanta: int, line: _Line | None) -> int:
+    """Return a bound on a sum, from bounds on makespan and energy, and one line.
+
+    The line counts as often as it goes into the sum.
+    """
     terms = dict(part.terms)
     time, energy = terms.get("makespan", 0), terms.get("energy", 0)
-    if "edp" not in terms:
-        return max(simple, _least(p, time, energy, rounds))
-    ticks = max(lower(p).makespan, _least(p, 1, 0, rounds))
-    quanta = max(lower(p).energy, _least(p, 0, 1, rounds))
-    product = terms["edp"] * _product(p, ticks, quanta, rounds)
-    return max(simple, ceil(time * ticks + energy * quanta + product))
+    found = Fraction(time * ticks + energy * quanta)
+    product = Fraction(ticks * quanta)
+    if line is not None and line.time and line.energy:
+        product = product_above(ticks, quanta, line.time, line.energy, line.least)
+    if line is not None and "edp" not in terms:
+        pairs = ((time, line.time), (energy, line.energy))
+        often = min((Fraction(x, y) for x, y in pairs if y), default=Fraction(0))
+        more = line.least - line.time * ticks - line.energy * quanta
+        found += often * max(0, more)
+    return ceil(found + terms.get("edp", 0) * product)
 
 
-def _least(p: Problem, time: int, energy: int, rounds: int) -> int:
-    """Return a bound on such a sum; 0 if no prices are affordable."""
-    found = priced(p, time, energy, rounds)
-    return 0 if found is None else found.bound
+def search(
+    p: Problem,
+    part: Part,
+    rounds: int = ROUNDS,
+    over: Callable[[], bool] = lambda: False,
+    goal: int | None = None,
+) -> tuple[Prices, ...]:
+    """Return good prices to prove a bound on a part with.
+
+    Parameters
+    ----------
+    rounds, over
+        See `priced`.
+    goal
+        A bound on the part that is good enough.
+    """
+    terms = dict(part.terms)
+    if part.largest:
+        weights = part.weights(p)
+        some = {"makespan": 1} if len(weights) == len(p.models) else {}
+        least = min(weights.values())
+        goal = None if goal is None else -(-goal // least)
+        asked = [(some.get("makespan", 0), 0)]
+    elif "edp" in terms:
+        asked, goal = [(1, 0), (0, 1)], None
+    else:
+        asked = [(terms.get("makespan", 0), terms.get("energy", 0))]
+    found = [priced(p, *x, rounds, over, goal) for x in asked if any(x)]
+    if "edp" in terms:
+        ticks, quanta = (
+            max(known, 0 if x is None else x.bound)
+            for known, x in zip(
+                (lower(p).makespan, lower(p).energy), found, strict=True
+            )
+        )
+        if ticks * quanta:
+            found.append(priced(p, *_slope(ticks, quanta), rounds, over))
+    return tuple(x.prices for x in found if x is not None)
+
+
+def _slope(ticks: int, quanta: int) -> tuple[int, int]:
+    """Return the weights of a line that is parallel to the tangent of the product."""
+    ratio = Fraction(quanta, ticks)
+    ratio = max(Fraction(1, STEEPEST), min(Fraction(STEEPEST), ratio))
+    ratio = ratio.limit_denominator(STEEPEST)
+    return ratio.numerator, ratio.denominator
+
+
+def priced_bound(
+    p: Problem,
+    part: Part,
+    rounds: int = ROUNDS,
+    over: Callable[[], bool] = lambda: False,
+    goal: int | None = None,
+) -> int:
+    """Return a value that no schedule is below in a part of an objective.
+
+    It is never below that of `bounds.lower_bound`; see `search`.
+    """
+    return proved(p, part, search(p, part, rounds, over, goal))
 
 
 def _alone(p: Problem, m: int, weight: int) -> int:

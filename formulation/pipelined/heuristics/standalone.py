@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from formulation.heuristics.assign import assigned
 from formulation.pipelined.heuristics.decode import Plan
 from formulation.pipelined.heuristics.segments import FAR, loads_of
 
@@ -42,7 +43,10 @@ def whole_models(search: Search) -> tuple[int, ...] | None:
     """Return that assignment, layer by layer; `None` if a model fits no chiplet."""
     p, whole = search.problem, _costs(search)
     if _one_each(p):
-        owner = _assigned(whole, search.objective[0] != "energy")
+        bottleneck = search.objective[0] != "energy"
+        most = FAR if bottleneck else FAR * FAR
+        known = [[x if x < most else None for x in row] for row in whole]
+        owner = assigned(known, bottleneck)
     else:
         owner = _shared(whole)
     if owner is None:
@@ -72,27 +76,6 @@ def _costs(search: Search) -> list[list[int]]:
             row.append(sum(least))
         costs.append(row)
     return costs
-
-
-def _assigned(costs: list[list[int]], bottleneck: bool) -> list[int] | None:
-    """Return a chiplet of its own for every model: least largest cost, or least sum.
-
-    Chiplet after chiplet, for every set of models that have one.
-    """
-    impossible = FAR if bottleneck else FAR * FAR
-    best: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, (-1,) * len(costs))}
-    for c in range(len(costs[0])):
-        for done, (cost, owner) in list(best.items()):
-            for m, row in enumerate(costs):
-                if done >> m & 1 or row[c] >= impossible:
-                    continue
-                total = max(cost, row[c]) if bottleneck else cost + row[c]
-                key = done | 1 << m
-                if key not in best or total < best[key][0]:
-                    chosen = (*owner[:m], c, *owner[m + 1 :])
-                    best[key] = (total, chosen)
-    found = best.get((1 << len(costs)) - 1)
-    return None if found is None else list(found[1])
 
 
 def _shared(costs: list[list[int]]) -> list[int] | None:
