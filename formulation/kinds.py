@@ -22,7 +22,6 @@ from formulation.windowed import objective as windowed_objective
 from formulation.windowed import schedule as windowed_schedule
 from formulation.windowed import semantics as windowed
 from formulation.windowed.energy import parts_of_energy
-from formulation.windowed.program import PricedTime
 from formulation.windowed.steps import STANDING
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from formulation.objective import Workload
     from formulation.problem import Problem
     from formulation.rules import Violation
+    from formulation.windowed.program import PricedTime
 
 S = TypeVar("S")
 E = TypeVar("E", bound="Judged")
@@ -211,6 +211,8 @@ def _priced_time(
     p: Problem, objective: Sequence[str], value: Sequence[int | None], k: int
 ) -> PricedTime:
     """Return the bounds of MODEL.md §7.7; values of earlier parts do not enter."""
+    from formulation.windowed.program import PricedTime  # numpy: only when needed
+
     part = windowed_objective.windowed_part(p, objective[k])
     return PricedTime(p, part, value[k])
 
