@@ -295,10 +295,10 @@ def test_auto_starts_where_engines_are_slow(
         monkeypatch.setattr(formulation.starts, name, value)
     for start, some in (("auto", True), ("none", False)):
         args = ("--start", start, "--time-limit", 2, "--json")
-        code, out, _ = chipsched("solve", COMPUTE, *args)
+        code, out, _ = chipsched("solve", TINY / "sram.yaml", *args)
         assert code == 0
         notes = json.loads(out)["runs"][0]["notes"]
-        assert ("starts from annealing: 7" in notes) == some
+        assert ("starts from annealing: 19" in notes) == some
 
 
 @pytest.mark.parametrize("start", ["nobody", "no/such.py", "no/such.json"])
