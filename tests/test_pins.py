@@ -155,7 +155,7 @@ def test_highs_runs_without_the_aggregator(monkeypatch: pytest.MonkeyPatch) -> N
     assert answer.proved
     assert seen
     for rules, relative, absolute in seen:
-        assert rules == 1 << 12
+        assert rules == 1 << 12 | 1 << 16  # and without enumeration
         assert relative == 0
         assert 0 < absolute < 1  # of a tick
 

@@ -101,8 +101,11 @@ class _Branching:
         if target.quantity == "sum":
             self.scale = target.weights[1]
             self.per_tick = target.weights[0] * search.p.energy_den
-        caps = [target.period_at_most, search.p.period_cap_ticks]
-        caps += [m.latency_cap_ticks for m in search.p.models]
+        caps = [target.period_at_most]
+        if "period_cap" not in search.without:
+            caps.append(search.p.period_cap_ticks)
+        if "latency_cap" not in search.without:
+            caps += [m.latency_cap_ticks for m in search.p.models]
         most = min((cap for cap in caps if cap is not None), default=None)
         if most is None and self.per_tick:
             most = upper(search.p)
