@@ -280,8 +280,9 @@ def branch(
 ) -> GroupAnswer[Schedule]:
     """Minimise the parts of an axis with one engine.
 
-    An engine is never told what it has proved before: should it contradict itself, the
-    staircase notices. Each call has a share of the time, and its bound is enough.
+    An engine is not told what it has proved before, but for the least x when it is
+    asked for a sum: should it contradict itself, the staircase notices. Each call has a
+    share of the time, and its bound is enough.
 
     Parameters
     ----------

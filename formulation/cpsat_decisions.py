@@ -23,7 +23,7 @@ from formulation.structure import edges
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from formulation.problem import Problem
+    from formulation.problem import Flow, Problem
 
 Linear = cp_model.LinearExpr
 Lit = Literal
@@ -231,14 +231,14 @@ class Decided:
                     found.append(self._item(f"more_{tag}_{n}", both, flow, more))
         return found
 
-    def _item(self, name: str, literals: list[Lit], flow: object, amount: int) -> Item:
+    def _item(self, name: str, literals: list[Lit], flow: Flow, amount: int) -> Item:
         units: dict[int, int] = {}
-        energy = add_flow(units, flow, amount)  # type: ignore[arg-type]
+        energy = add_flow(units, flow, amount)
         return Item(self.product(name, literals), units, energy)
 
     def _ways(
         self, t: int, c: int, part: Part, here: Lit
-    ) -> list[tuple[list[Lit], object]]:
+    ) -> list[tuple[list[Lit], Flow]]:
         """Return (conditions, flow) of a part: one, or one a home with private."""
         chiplet = self.p.chiplets[c]
         if part.tensor is None:

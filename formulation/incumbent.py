@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from formulation.outcome import Answer, EngineError, Progress
+from formulation.rules import UnassignedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from formulation.objective import Part
     from formulation.outcome import Limits, Report
     from formulation.problem import Problem
 
@@ -156,3 +158,27 @@ class Incumbent(ABC, Generic[S]):
 
 def _told(wrong: Sequence[object]) -> str:
     return "; ".join(map(str, wrong))
+
+
+@dataclass
+class PartSearch(Incumbent[S]):
+    """An incumbent of one part of an objective, judged by its kind's semantics."""
+
+    part: Part
+
+    @property
+    def quantity(self) -> str:
+        """The text of the part."""
+        return self.part.text
+
+    @abstractmethod
+    def valued(self, s: S) -> tuple[Sequence[object], int]:
+        """Return the broken rules of a schedule and what it is worth in the part."""
+
+    def judged(self, s: S) -> tuple[int | None, Sequence[object]]:
+        """Return what a schedule is worth; else `None` and what is wrong with it."""
+        try:
+            broken, worth = self.valued(s)
+        except UnassignedError as error:
+            return None, error.violations
+        return (None, broken) if broken else (worth, ())

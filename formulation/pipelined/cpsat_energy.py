@@ -33,7 +33,6 @@ MOST_SOLVED = 2_000  # ways that CP-SAT is asked for
 MOST_KEPT = 100_000  # whole ways in the list
 PROOF, START = 0.9, 0.6  # of the time, with ``contiguous`` and without
 WAY_SECONDS = 2.0
-
 FINE = 4096  # periods of a single way are split down to this part of the value
 
 
@@ -226,9 +225,7 @@ class _Branching:
                 first = next(self.by.chiplets(some, way, most), None)
                 if first is not None:
                     whole = Whole(first[1], some)
-                    better = self._better(whole)
-                    if better is None or self._open(better):
-                        self._solve(whole)
+                    self._solve(whole, self._better(whole))
                 return
             node = parts[0] if parts else None
             for other in parts[1:]:
@@ -238,7 +235,7 @@ class _Branching:
         """Raise the bound of the best whole way, or solve it, and leave it out."""
         better = self._better(whole)
         if better is None or better <= bound:
-            better = self._solve(whole)
+            better = self._solve(whole, better)
         heappop(self.heap)
         if better is not None:
             heappush(self.heap, (max(bound, better), next(self.number), whole))
@@ -249,13 +246,20 @@ class _Branching:
         energy = self.whole.bound(whole.chiplet, some, self._most(some) + 1)
         return None if energy is None else self._key(energy, some)
 
-    def _solve(self, whole: Whole) -> int | None:
+    def _solve(self, whole: Whole, better: int | None) -> int | None:
         """Look for a better schedule of a whole way; return its bound if it stays open.
 
         Every time that it comes back it gets four times as long.
+
+        Parameters
+        ----------
+        better
+            Its better bound, if it has one.
         """
         chiplet = whole.chiplet
-        if chiplet in self.settled or self._proposed(whole):
+        if chiplet in self.settled:
+            return None
+        if better is not None and self._proposed(whole, better):
             return None
         began = time.monotonic()
         seconds = self.patience.get(chiplet, WAY_SECONDS)
@@ -266,14 +270,11 @@ class _Branching:
         self.solving += time.monotonic() - began
         return bound
 
-    def _proposed(self, whole: Whole) -> bool:
+    def _proposed(self, whole: Whole, better: int) -> bool:
         """Try the schedule that the bound of a way is made of; whether that settles it.
 
         It settles it for the periods that are asked for.
         """
-        better = self._better(whole)
-        if better is None:
-            return False
         if self._open(better):
             found = self.whole.schedule(whole.chiplet, whole.some)
             if found is not None:

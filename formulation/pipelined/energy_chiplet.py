@@ -293,7 +293,7 @@ class Sizes:
         return found
 
     def pick(self, total: int) -> set[int]:
-        """Return weights, by number, that have a sum; the first ones if any sum is."""
+        """Return numbers of weights with a sum; some that fit if any sum counts."""
         before, picked = [1], set()
         for weight in self.weights:
             before.append(before[-1] | before[-1] << weight // self.unit)

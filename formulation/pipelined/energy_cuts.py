@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MOST_ENERGY = 2**51  # energy units of a problem that is looked at
 MOST_LAYERS = 256  # of a model: so many times FAR still fit 64 bits
 MOST_WAYS = 1_500_000  # of one model
-MIXED = 512  # ways in a set, from where on chiplets may pay for time or not
+MIXED = 512  # ways in a set, up to which each chiplet may pay for time or not
 LEVELS, LEVEL = 12, 3  # prices of time that are tried, and the first of them
 FAR32 = 2**28  # units: stands for "not possible"; two of them still fit 32 bits
 Interval = tuple[int, int, int]  # chiplet, first layer, layer after the last
@@ -94,15 +94,6 @@ class EnergyCutter:
     share: int
     first_price: int
     unit: int
-
-    def bound(self, ways: Array) -> int | None:
-        """Return a bound on the energy with one of these ways of the other model.
-
-        `None`: there is no such way.
-        """
-        every = self.every(0, None)
-        found = self.narrowed(replace(every, rows=ways), FAR)
-        return None if found is None else found[0]
 
     def every(self, least_ticks: int, most_ticks: int | None) -> Ways:
         """Return all ways with such periods."""

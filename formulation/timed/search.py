@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from formulation.incumbent import Incumbent
-from formulation.rules import UnassignedError
+from formulation.incumbent import PartSearch
 from formulation.timed.bounds import least, lower
 from formulation.timed.list_schedule import list_schedule
 from formulation.timed.objective import value
@@ -15,32 +13,18 @@ from formulation.timed.semantics import evaluate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from formulation.objective import Part
     from formulation.problem import Problem
     from formulation.timed.bounds import Lower
     from formulation.timed.schedule import Schedule
 
 
-@dataclass
-class Search(Incumbent["Schedule"]):
+class Search(PartSearch["Schedule"]):
     """One call of `minimise`."""
 
-    part: Part
-
-    @property
-    def quantity(self) -> str:
-        """The text of the part."""
-        return self.part.text
-
-    def judged(self, s: Schedule) -> tuple[int | None, Sequence[object]]:
-        """Return what a schedule is worth; else `None` and what is wrong with it."""
-        try:
-            found = evaluate(self.p, s, without=self.without)
-        except UnassignedError as error:
-            return None, error.violations
-        if found.violations:
-            return None, found.violations
-        return value(self.p, self.part, found.worth), ()
+    def valued(self, s: Schedule) -> tuple[Sequence[object], int]:
+        """Return the broken rules of a schedule and what it is worth in the part."""
+        found = evaluate(self.p, s, without=self.without)
+        return found.violations, value(self.p, self.part, found.worth)
 
 
 def listed(search: Search, strengthenings: frozenset[str]) -> Lower | None:

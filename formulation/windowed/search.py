@@ -5,11 +5,9 @@ Also what both engines begin with, and which problems are too large for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from formulation.incumbent import Incumbent
-from formulation.rules import UnassignedError
+from formulation.incumbent import PartSearch
 from formulation.windowed.bounds import groupings, lower_bound
 from formulation.windowed.prices import ROUNDS, priced_bound
 from formulation.windowed.semantics import evaluate, value
@@ -17,7 +15,6 @@ from formulation.windowed.semantics import evaluate, value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from formulation.objective import Part
     from formulation.problem import Problem
     from formulation.windowed.schedule import Schedule
 
@@ -27,26 +24,13 @@ MOST_SEGMENTS = 20_000
 """Of larger problems bounds alone are looked for: both engines look at each segment."""
 
 
-@dataclass
-class Search(Incumbent["Schedule"]):
+class Search(PartSearch["Schedule"]):
     """One call of `minimise`."""
 
-    part: Part
-
-    @property
-    def quantity(self) -> str:
-        """The text of the part."""
-        return self.part.text
-
-    def judged(self, s: Schedule) -> tuple[int | None, Sequence[object]]:
-        """Return what a schedule is worth; else `None` and what is wrong with it."""
-        try:
-            found = evaluate(self.p, s, without=self.without)
-        except UnassignedError as error:
-            return None, error.violations
-        if found.violations:
-            return None, found.violations
-        return value(self.p, self.part, found.worth), ()
+    def valued(self, s: Schedule) -> tuple[Sequence[object], int]:
+        """Return the broken rules of a schedule and what it is worth in the part."""
+        found = evaluate(self.p, s, without=self.without)
+        return found.violations, value(self.p, self.part, found.worth)
 
 
 def segments_of(p: Problem) -> int:
