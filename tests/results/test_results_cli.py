@@ -12,16 +12,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import results.run
 from formulation.checker import Verdict
-from results.cli import cli, main
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from results.cli import cli
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = ROOT / "tests" / "tiny"
@@ -47,19 +44,6 @@ KEYS = (
     "explain",
     "max_stage",
 )
-
-
-@pytest.fixture
-def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run the command here; return exit code, stdout and stderr."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
-
-    return call
 
 
 def solved(chipsched: Any, *args: object) -> dict[str, Any]:

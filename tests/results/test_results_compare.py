@@ -17,12 +17,9 @@ import results.rivals
 from formulation.solve import solve
 from formulation.starts import worth_starting
 from instances.load import load_instance
-from results.cli import main
 from results.run import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from formulation.outcome import Outcome
     from formulation.pipelined.schedule import Schedule
 
@@ -31,19 +28,6 @@ TINY = ROOT / "tests" / "tiny"
 COMPUTE = TINY / "compute.yaml"  # one chiplet, layers of 3 and 4 ticks
 PAGE = ROOT / "results" / "COMPARE.md"
 FEW = ("--evaluations", 50)
-
-
-@pytest.fixture
-def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run the command here; return exit code, stdout and stderr."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
-
-    return call
 
 
 @pytest.fixture

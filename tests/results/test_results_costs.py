@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from formulation.certificate import read_certificate
-from results.cli import main
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 COMPUTE = Path(__file__).parent.parent / "tiny" / "compute.yaml"
 # Its layers a and b take 3 and 4 ticks on its one chiplet, of type k; here 5 and 6.
 SLOWER = "model,layer,chiplet_type,latency_ticks,energy_pj\nm,a,k,5,.1\nm,b,k,6,.2\n"
-
-
-@pytest.fixture
-def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run the command here; return exit code, stdout and stderr."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
-
-    return call
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from costmodel.families import FOLDER
-from results.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +20,6 @@ REFERENCE = ROOT.parent / "shared" / "data" / "maestro-reference.csv"
 HEADER = "name,type,K,C,R,S,Y,X,stride,groups,batch\n"
 ARRAY = ("--pes", 256, "--noc-bandwidth", 64)
 WHOLE = "an integer from 1 to 2**31 - 1"
-
-
-@pytest.fixture
-def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run the command here; return exit code, stdout and stderr."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
-
-    return call
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 
 from formulation.pareto import InMemory, Step, front
 from instances.load import load_instance, to_canonical_json
-from results.cli import main
 from results.figures import front as picture
 from results.figures.style import FORMATS, save
 from results.front import StepFile, as_json, header_of
@@ -22,7 +21,6 @@ from tests import oracle_front
 from tests.support import LIMITS, problem_of, tiny
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 SEED = 37  # a front of eight points
@@ -33,17 +31,6 @@ def scenario(tmp_path: Path) -> Path:
     path = tmp_path / "scenario.json"
     path.write_text(to_canonical_json(oracle_front.traded(tiny(SEED).instance, SEED)))
     return path
-
-
-@pytest.fixture
-def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
-
-    return call
 
 
 def expected() -> list[tuple[int, int]]:

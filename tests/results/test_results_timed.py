@@ -15,7 +15,6 @@ import pytest
 
 from formulation.outcome import DisagreementError, Limits
 from instances.load import to_canonical_json
-from results.cli import main
 from results.evidence import read, replay
 from results.figures import gantt
 from results.figures.style import FORMATS, rendered
@@ -30,8 +29,6 @@ from tests.formulation.timed_cases import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from formulation.problem import Problem
     from formulation.timed.schedule import Schedule
     from formulation.timed.semantics import Evaluation
@@ -45,19 +42,6 @@ ROUNDS = {
 }
 LINK = {"hop_latency_ns": 0, "energy_pj_per_bit": 0}
 ORDER = ("--objective", "makespan,latency_sum", "--workers", 1)
-
-
-@pytest.fixture
-def chipsched(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run the command here; return exit code, stdout and stderr."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err  # type: ignore[return-value]
-
-    return call
 
 
 @pytest.fixture
