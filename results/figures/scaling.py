@@ -56,7 +56,7 @@ def _draw(lines: Sequence[Line], models: list[int], figure: Any) -> None:
         axes.set_title(f"{count} model{'s' if count > 1 else ''}", pad=2)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
-        axes.set_ylim(0.5 * min(times), 6 * max(times))
+        axes.set_ylim(0.5 * min(times), 40 * max(times))
         axes.set_xticks(layers, [str(n) for n in layers])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
