@@ -21,6 +21,7 @@ from instances.load import (
     to_canonical_json,
 )
 from instances.schema import Interface
+from instances.topology import route
 from instances.variants import (
     monolithic,
     with_chiplets,
@@ -231,15 +232,15 @@ def test_names_of_packaged_data():
         *("headline", "headline-contiguous", "headline-monolithic"),
         "headline-timed",
         *(f"sc{number}-{size}" for number in range(1, 6) for size in ("2x2", "3x3")),
-        *(f"scar{number}" for number in range(1, 6)),
+        *(f"scar{number}" for number in range(1, 5)),
+        *("scar4-6x6", "scar5"),
         "tiny-windowed",
     ]
     assert packages() == [
         "2x2",
-        "3x3-het-cb",
-        "3x3-het-sides",
-        "3x3-os",
-        "3x3-ws",
+        *("3x3-het-cb", "3x3-het-cb-256", "3x3-het-sides", "3x3-het-sides-256"),
+        *("3x3-os", "3x3-os-256", "3x3-t-het", "3x3-t-os", "3x3-t-ws"),
+        *("3x3-ws", "3x3-ws-256"),
         "6x6-het-cross",
         "6x6-os",
         "6x6-ws",
@@ -257,6 +258,27 @@ def test_mixes_of_packages():
     assert count("3x3-het-sides") == (6, 3)
     assert count("6x6-het-cross") == (16, 20)
     assert count("6x6-os") == (0, 36)
+    assert count("3x3-t-het") == count("3x3-het-sides")
+
+
+def test_packages_of_the_ar_vr_size():
+    """As those of 4096 PEs, chiplet by chiplet, but for the PEs (I19)."""
+    for name in ("3x3-ws", "3x3-os", "3x3-het-cb", "3x3-het-sides"):
+        large, small = load_package(name), load_package(f"{name}-256")
+        for one, other in zip(large.chiplets, small.chiplets, strict=True):
+            assert (other.type, other.router) == (f"{one.type}-256", one.router)
+            kind = replace(large.types[one.type], name=other.type, num_pes=256)
+            assert small.types[other.type] == kind
+        assert (small.links, small.dram) == (large.links, large.dram)
+
+
+def test_triangular_packages():
+    """A mesh's 24 links and two each way a cell; corner to corner in two hops."""
+    for name in ("ws", "os", "het"):
+        made = load_package(f"3x3-t-{name}")
+        assert len(made.links) == 24 + 8
+        assert len(route(made, 0, 8)) == len(route(made, 8, 0)) == 2
+        assert len(route(made, 2, 6)) == 4
 
 
 def test_monolithic_has_the_sum_and_every_part_can_be_given():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from costmodel.build import build_table
-from instances.load import load_instance
+from instances.load import load_instance, load_package
 from instances.models import BUILDERS
 
 if TYPE_CHECKING:
@@ -78,6 +78,22 @@ def test_batches_are_those_of_the_table(number, size):
     assert given.options.contiguous
     for model in given.models:
         assert model == made(model.name, model.samples, model.mini_batches)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "package"),
+    [
+        *((f"scar{number}", number, "3x3-het-sides") for number in range(1, 6)),
+        ("scar4-6x6", 4, "6x6-het-cross"),
+    ],
+)
+def test_windowed_scenarios_pass_sample_by_sample(name, number, package):
+    given = load_instance(name)
+    assert given.options.kind == "windowed"
+    assert given.package == load_package(package)
+    assert {m.name: m.mini_batches for m in given.models} == BATCHES[number]
+    for model in given.models:
+        assert model == made(model.name, 1, model.mini_batches)
 
 
 def pairs():
