@@ -96,7 +96,8 @@ class Graph:
         Parameters
         ----------
         reads
-            Tensors that exist already, the operands of the loops first.
+            Tensors that exist already, the operands of the loops first; one alone is
+            both of a ``matmul``.
         joined
             How many of the first `reads` are one operand, joined along the channels.
 
@@ -107,7 +108,7 @@ class Graph:
         """
         weights = weight_elements(op, bounds) * self._bytes
         count = joined if joined > 1 else OPERANDS.get(op, 0)
-        operands = tuple(reads[:count])
+        operands = tuple(reads[:count]) if len(reads) >= count else ()
         self._layers.append(Layer(name, op, bounds, weights, operands))
         for tensor in reads:
             self._readers[tensor].append(name)
@@ -171,3 +172,29 @@ class Graph:
         self._made[name] = (producer, elements)
         self._readers[name] = []
         return name
+
+
+def checked_graph(
+    samples: int, mini_batches: int, bytes_per_element: int, **counts: int
+) -> Graph:
+    """Return an empty graph of a builder without `fused`, its arguments checked.
+
+    Parameters
+    ----------
+    counts
+        Further arguments that have to be integers of at least 1.
+
+    Raises
+    ------
+    InstanceError
+        If an argument makes no sense.
+    """
+    require(
+        {
+            **counts,
+            "samples": samples,
+            "mini_batches": mini_batches,
+            "bytes_per_element": bytes_per_element,
+        }
+    )
+    return Graph(samples, bytes_per_element)

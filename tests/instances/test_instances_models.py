@@ -11,6 +11,9 @@ from instances.models import BUILDERS
 from instances.models.alexnet import alexnet
 from instances.models.gpt2 import gpt2
 from instances.models.resnet import resnet
+from instances.parse_model import builder_keys
+
+FUSED = sorted(name for name in BUILDERS if "fused" in builder_keys(name))
 
 
 def weights(model):
@@ -317,11 +320,16 @@ def test_alexnet_with_poolings_of_its_own():
     assert tensor(model, "conv5.pool").consumers == ("fc6",)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("name", sorted(BUILDERS))
-def test_builders_scale_with_precision_and_samples(name, fused):
-    one = BUILDERS[name](fused=fused)
-    two = BUILDERS[name](fused=fused, samples=2, bytes_per_element=3)
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        *((name, {}) for name in sorted(BUILDERS)),
+        *((name, {"fused": False}) for name in FUSED),
+    ],
+)
+def test_builders_scale_with_precision_and_samples(name, given):
+    one = BUILDERS[name](**given)
+    two = BUILDERS[name](**given, samples=2, bytes_per_element=3)
     assert weights(two) == 3 * weights(one)
     for small, large in zip(one.tensors, two.tensors, strict=True):
         assert large.bytes == 6 * small.bytes

@@ -26,7 +26,16 @@ BATCHES = {
         **{"gpt-l": 8, "bert-l": 24, "bert-base": 24, "unet": 1},
         **{"resnet50": 32, "googlenet": 32},
     },
+    6: {
+        **{"d2go": 10, "plane_rcnn": 15, "midas_small": 30},
+        **{"emformer": 3, "hrvit_b1": 10},
+    },
+    7: {"plane_rcnn": 15, "hand_graph_cnn": 45, "midas_small": 30},
+    8: {"d2go": 30, "emformer": 3},
+    9: {"eyecod": 60, "hand_graph_cnn": 30, "sparse_to_dense": 30},
+    10: {"eyecod": 60, "hand_graph_cnn": 45},
 }
+MIXED = (1, 2, 3, 4, 5)  # scenarios that are packaged as mixes of a round, too
 BUILDS = {
     "gpt-l": ("gpt2", {"size": "medium", "lm_head": "none"}),
     "bert-l": ("bert", {"size": "large", "head": "none"}),
@@ -39,7 +48,7 @@ BUILDS = {
 
 def made(name: str, samples: int, mini_batches: int = 2) -> Model:
     """A model of SCAR's with a mini-batch of `samples`."""
-    builder, arguments = BUILDS[name]
+    builder, arguments = BUILDS.get(name, (name, {}))
     sizes = {"samples": samples, "mini_batches": mini_batches}
     return BUILDERS[builder](**arguments, **sizes, name=name)
 
@@ -69,7 +78,7 @@ def needed(name: str, samples: int) -> int:
 
 
 @pytest.mark.parametrize("size", ["2x2", "3x3"])
-@pytest.mark.parametrize("number", sorted(BATCHES))
+@pytest.mark.parametrize("number", MIXED)
 def test_batches_are_those_of_the_table(number, size):
     given = load_instance(f"sc{number}-{size}")
     assert {m.name: m.samples * m.mini_batches for m in given.models} == BATCHES[number]
@@ -85,6 +94,7 @@ def test_batches_are_those_of_the_table(number, size):
     [
         *((f"scar{number}", number, "3x3-het-sides") for number in range(1, 6)),
         ("scar4-6x6", 4, "6x6-het-cross"),
+        *((f"scar{number}", number, "3x3-het-sides-256") for number in range(6, 11)),
     ],
 )
 def test_windowed_scenarios_pass_sample_by_sample(name, number, package):
@@ -96,10 +106,25 @@ def test_windowed_scenarios_pass_sample_by_sample(name, number, package):
         assert model == made(model.name, 1, model.mini_batches)
 
 
+@pytest.mark.parametrize(
+    "number", [8, 9, *(pytest.param(n, marks=pytest.mark.long) for n in (6, 7, 10))]
+)
+def test_layers_of_ar_vr_fit_l2_on_both_types(number):
+    """Every layer has a mode whose working set is below a sixth of the 10 MiB."""
+    given = load_instance(f"scar{number}")
+    rows = build_table(given, "0" * 64).rows
+    for model in given.models:
+        for layer in model.layers:
+            for kind in ("nvdla-256", "shidiannao-256"):
+                modes = rows[model.name, layer.name, kind]
+                assert 6 * min(mode.ws_bytes for mode in modes) < 2 * HALF
+
+
 def pairs():
     """Every model with every batch and mini-batch of the scenarios."""
     found = set()
-    for number, batches in BATCHES.items():
+    for number in MIXED:
+        batches = BATCHES[number]
         for model in load_instance(f"sc{number}-2x2").models:
             found.add((model.name, batches[model.name], model.samples))
     return sorted(found)
