@@ -1,8 +1,8 @@
 """D2Go's Faster-RCNN on an FBNetV3 backbone: boxes of objects on a small device.
 
-Source: D2Go's model zoo, faster_rcnn_fbnetv3a_C4; FBNetV3: "FBNetV3: Joint
-Architecture-Recipe Search using Predictor Pretraining" (Dai et al. 2021). Widths of
-gates, anchors, image: XRBench (I27).
+Source: "FBNetV3: Joint Architecture-Recipe Search using Predictor Pretraining" (Dai et
+al. 2021) for the blocks with gates, "Faster R-CNN" (Ren et al. 2015) for proposals and
+head. Blocks, widths, anchors and image of the model in D2Go: XRBench's list (I27).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HEAD = (
 )
 ANCHORS, BOX, CLASSES, REGION = 15, 4, 80, 6
 IMAGE = (224, 299)
-SOURCE = "D2Go, faster_rcnn_fbnetv3a_C4; FBNetV3, Dai et al. 2021"
+SOURCE = "D2Go as XRBench lists it; FBNetV3, Dai et al. 2021; Faster R-CNN, 2015"
 
 
 def d2go(

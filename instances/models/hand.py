@@ -1,9 +1,9 @@
 """Hand shape and pose by graph convolutions (Ge et al. 2019).
 
-Source: "3D Hand Shape and Pose Estimation from a Single RGB Image", section 3 and
-Figures 2 to 4: two hourglasses (Newell et al. 2016), residual blocks over heat maps and
-features, a mesh of 1280 vertices out of 80, the depths of joints from the mesh. The
-image of half the size, and 20 depths: XRBench (I27).
+Source: "3D Hand Shape and Pose Estimation from a Single RGB Image", section 3, and the
+network released with it: two hourglasses (Newell et al. 2016), residual blocks over
+heat maps and features, a mesh of 1280 vertices out of 80, the depths of joints from the
+mesh. The image of half the size, and 20 depths: XRBench (I27).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """HRViT-b1 (Gu et al. 2022): a vision transformer of several resolutions at once.
 
 Source: "Multi-Scale High-Resolution Vision Transformer for Semantic Segmentation",
-section 3 and the table of variants: 19.7 million parameters and 2.7 GFLOPs (MACs) for
-ImageNet at 224 pixels, with the classifier of HRNet (Wang et al. 2021).
+section 3, and the network released with it: 19.7 million parameters and 2.7 GFLOPs
+(MACs) for ImageNet at 224 pixels, with the classifier of HRNet (Wang et al. 2021).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """PlaneRCNN (Liu et al. 2019): planes, their masks and depth from one image.
 
 Source: "PlaneRCNN: 3D Plane Detection and Reconstruction from a Single Image", section
-3, on Mask R-CNN (He et al. 2017) with a pyramid (Lin et al. 2017) over ResNet-101. A
-quarter of the image's rows and columns, and what runs once: XRBench (I27).
+3, and the network released with it, on Mask R-CNN (He et al. 2017) with a pyramid (Lin
+et al. 2017) over ResNet-101. A quarter of the image's rows and columns, and what runs
+once: XRBench (I27).
 """
 
 from __future__ import annotations
